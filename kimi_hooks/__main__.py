@@ -1,0 +1,5 @@
+"""`python -m kimi_hooks` is `kimi-hooks`."""
+
+from kimi_hooks.cli import main
+
+main()

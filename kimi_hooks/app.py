@@ -1,0 +1,84 @@
+"""The wiring: config in, parts out. The only place where the parts meet."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from kimi_hooks import settings as settings_module
+from kimi_hooks.clock import Clock
+from kimi_hooks.config import Config
+from kimi_hooks.hooks.command import Site
+from kimi_hooks.journal.store import Journal
+from kimi_hooks.kimi.client import Client, Endpoint
+from kimi_hooks.logs import LOGGER
+from kimi_hooks.outbox.folder import Outbox
+from kimi_hooks.parts import Parts
+from kimi_hooks.process import Processes
+from kimi_hooks.settings import Settings
+from kimi_hooks.standin.server import Standin
+from kimi_hooks.watcher import Bell
+from kimi_hooks.workspace import Workspace, read_config
+
+
+def assemble(workspace: Workspace, environ: Mapping[str, str] = os.environ, clock: Clock | None = None) -> Parts:
+    """Put together what a runner of this workspace needs. Raises WorkspaceError and ConfigError."""
+    clock = clock or Clock()
+    config = read_config(workspace)
+    workspace.make_folders()
+    return Parts(
+        workspace=workspace,
+        config=config,
+        environ=environ,
+        read_settings=SettingsReader(workspace, config, environ),
+        clock=clock,
+        bell=Bell(),
+        journal=Journal(workspace.journal_file),
+        outbox=Outbox(workspace.outbox, workspace.incoming, clock, config.settle_seconds),
+        client=Client(connect_timeout=config.kimi.connect_timeout, idle_timeout=config.kimi.idle_timeout, clock=clock),
+        standin=LazyStandin(),
+        site=Site(workspace.home, workspace.hook_runs, config.model_dump(mode="json", by_alias=True), Processes()),
+    )
+
+
+class SettingsReader:
+    """Looks the settings up again whenever a file that they come from has changed."""
+
+    def __init__(self, workspace: Workspace, config: Config, environ: Mapping[str, str]) -> None:
+        user_home = Path(environ.get("HOME") or "/nonexistent")
+        self._read: Callable[[], Settings] = lambda: settings_module.read(workspace, config, environ, user_home)
+        self._files = settings_module.secrets_files(workspace, user_home)
+        self._seen: object = None
+        self._settings: Settings | None = None
+
+    def __call__(self) -> Settings:
+        stamps = [_stamp(file) for file in self._files]
+        if self._settings is None or stamps != self._seen:
+            self._settings, self._seen = self._read(), stamps
+        return self._settings
+
+
+class LazyStandin:
+    """The imitation of Kimi, started when a task first asks for it and reachable by this runner only."""
+
+    def __init__(self) -> None:
+        self._endpoint: Endpoint | None = None
+
+    def __call__(self) -> Endpoint:
+        if self._endpoint is None:
+            key = f"standin-{secrets.token_hex(16)}"
+            server = Standin(keys=frozenset({key}))
+            server.start()
+            LOGGER.info("the local imitation of Kimi answers at %s; it is not Kimi", server.url)
+            self._endpoint = Endpoint(url=server.url, key=key, standin=True)
+        return self._endpoint
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,0 +1,40 @@
+"""What is asked of Kimi for a task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kimi_hooks import context
+from kimi_hooks.kimi.client import Request
+from kimi_hooks.parts import Parts
+from kimi_hooks.task import Task
+
+
+def request_for(parts: Parts, task: Task) -> Request:
+    """Return the request: the system text, one message for each context file, the prompt as it was given.
+
+    Raises TaskError when a context file cannot be used.
+    """
+    texts = context.read(context_files(parts, task, must_exist=True), parts.config.max_task_bytes)
+    messages = [{"role": "system", "content": task.system}] if task.system else []
+    messages += [{"role": "system", "content": f"File {name}:\n\n{text}"} for name, text in texts]
+    messages.append({"role": "user", "content": task.prompt})
+    return Request(
+        model=task.model or parts.read_settings().values["KIMI_MODEL"],
+        messages=tuple(messages),
+        temperature=task.temperature,
+        max_tokens=task.max_tokens,
+        reasoning_effort=task.reasoning_effort,
+    )
+
+
+def context_files(parts: Parts, task: Task, *, must_exist: bool) -> list[Path]:
+    """Return the task's context files, which lie in the configured folders, else here or where it was sent from.
+
+    Raises TaskError.
+    """
+    home = parts.workspace.home
+    sent_from = [Path(task.dispatched_from)] if task.dispatched_from else []
+    configured = parts.config.context_roots
+    roots = [home, *sent_from] if configured is None else [home / Path(root).expanduser() for root in configured]
+    return context.locate(task.context, sent_from[0] if sent_from else home, roots, must_exist=must_exist)

@@ -1,0 +1,33 @@
+"""One module per verb. What most verbs share stands here."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kimi_hooks import workspace
+from kimi_hooks.workspace import Workspace
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+@dataclass(frozen=True)
+class Home:
+    """What was said about the workspace on the command line."""
+
+    option: str | None
+
+    def find(self, environ: Mapping[str, str] = os.environ) -> Workspace:
+        """Return the workspace that is meant, whether it exists or not."""
+        return workspace.find(self.option, environ, Path.cwd())
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON on stdout, for scripts and people."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

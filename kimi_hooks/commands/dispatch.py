@@ -1,0 +1,161 @@
+"""`kimi-hooks dispatch`: check a task, drop it whole into the outbox, print its id."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kimi_hooks import lock, settings
+from kimi_hooks.clock import Clock
+from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.context import locate
+from kimi_hooks.dispatching import Dropped, dispatch
+from kimi_hooks.errors import TaskError
+from kimi_hooks.task import DERIVED_NAME, check, derived_name
+from kimi_hooks.workspace import Workspace, read_config
+
+NO_RUNNER = "no runner is at work: the task waits in outbox/; start one with: kimi-hooks run --detach"
+NO_KEY = """no API key. Put it into {file} as KIMI_API_KEY=sk-... (or export KIMI_API_KEY), \
+or try without one: add --standin, and a local imitation answers"""
+
+
+@click.command("dispatch")
+@click.option("-p", "--prompt", metavar="TEXT", help="What Kimi shall do.")
+@click.option("-f", "--file", "file", metavar="FILE", help="Read the prompt from FILE.")
+@click.option("-n", "--name", metavar="TEXT", help="Default: the first 40 characters of the prompt.")
+@click.option("-g", "--group", metavar="ID", help="The chat group to be told, such as -5298003529.")
+@click.option("--channel", metavar="NAME", help="The chat channel. Default: telegram.")
+@click.option("--thread-id", metavar="ID", help="The thread (topic) in the group.")
+@click.option("--account", metavar="ID", help="The chat account to send from.")
+@click.option("--reply-to", metavar="ID", help="The message to answer.")
+@click.option("--model", metavar="ID", help="Default: KIMI_MODEL.")
+@click.option("--system", metavar="TEXT", help="The system message.")
+@click.option("--temperature", type=float, help="Sent only to models that accept it.")
+@click.option("--max-tokens", type=int, help="The most that the answer, reasoning included, may take.")
+@click.option("--reasoning-effort", metavar="WORD", help="low, high or max, for models that accept it.")
+@click.option("--context", multiple=True, metavar="FILE...", help="Text files that Kimi shall read first.")
+@click.option("--timeout", type=float, help="Seconds from the first call. Default: 3600.")
+@click.option("--priority", type=int, help="Higher goes first. Default: 0.")
+@click.option("--not-before", metavar="TIME", help="An ISO time, or seconds from now.")
+@click.option("--after", multiple=True, metavar="ID|NAME", help="Wait for this task; if it fails, so does this one.")
+@click.option("--dedupe-key", metavar="TEXT", help="Run once in 24 hours: if seen, the old id is printed.")
+@click.option("--metadata", multiple=True, metavar="K=V", help="Handed to hooks; V is text, byte for byte.")
+@click.option("--standin", is_flag=True, help="Let the local imitation answer, not Kimi.")
+@click.option("--start", is_flag=True, help="Start a runner in the background when none is at work.")
+@click.option("--wait", "do_wait", is_flag=True, help="Wait for the answer and print it.")
+@json_option
+@click.argument("rest", nargs=-1, metavar="[-]")
+@click.pass_obj
+def dispatch_command(
+    home: Home,
+    /,
+    prompt: str | None,
+    file: str | None,
+    rest: tuple[str, ...],
+    start: bool,
+    do_wait: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Drop a task into the outbox and print its id. The prompt is -p TEXT, -f FILE, or - for standard input.
+
+    Works when no runner is alive: the task then waits for one.
+    """
+    workspace = home.find()
+    config = read_config(workspace)
+    known = settings.read(workspace, config, os.environ, Path.home())
+    if not options["standin"] and not known.get("KIMI_API_KEY"):
+        raise TaskError(NO_KEY.format(file=workspace.secrets_file))
+    text = _prompt(prompt, file, rest, has_context=bool(options["context"]))
+    options["context"] += tuple(word for word in rest if word != "-")
+    data = _data(text, options)
+    task, warnings = check(data, default_name=derived_name(text, DERIVED_NAME), where="dispatch")
+    roots = [Path(root) for root in config.context_roots or (str(workspace.home), str(Path.cwd()))]
+    locate(task.context, Path.cwd(), roots, must_exist=not task.after)
+    if start:
+        _start(workspace, has_key=known.get("KIMI_API_KEY") is not None)
+    dropped = dispatch(workspace, {**data, "name": task.name}, config.max_task_bytes, Clock())
+    _warn(workspace, dropped, warnings)
+    if as_json and not do_wait:
+        print_json({"task_id": dropped.task_id, "deduplicated": dropped.is_repeat})
+    else:
+        # With --wait --json, stdout belongs to the result.
+        click.echo(dropped.task_id, err=as_json)
+    if do_wait:
+        from kimi_hooks.commands.wait import wait_and_print  # noqa: PLC0415 - a plain dispatch must be quick
+
+        sys.exit(wait_and_print(workspace, [dropped.task_id], None, as_json=as_json))
+
+
+def _start(workspace: Workspace, *, has_key: bool) -> None:
+    from kimi_hooks.control import ensure_runner  # noqa: PLC0415 - a plain dispatch must be quick
+
+    pid = ensure_runner(workspace, has_key=has_key)
+    if pid is not None:
+        click.echo(f"kimi-hooks: a runner now works in the background (process {pid}); end it with: stop", err=True)
+
+
+def _prompt(prompt: str | None, file: str | None, rest: tuple[str, ...], *, has_context: bool) -> str:
+    if (prompt is not None) + (file is not None) + ("-" in rest) != 1:
+        raise click.UsageError("give the prompt once: -p TEXT, -f FILE, or - for standard input")
+    if rest and rest != ("-",) and not has_context:
+        raise click.UsageError(f"unexpected argument {rest[0]!r}; quote the prompt: -p 'several words'")
+    if prompt is not None:
+        return _decoded(os.fsencode(prompt), "the prompt")
+    if file is None or file == "-":
+        return _decoded(sys.stdin.buffer.read(), "standard input")
+    try:
+        return _decoded(Path(file).read_bytes(), file)
+    except OSError as error:
+        raise TaskError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _decoded(data: bytes, where: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TaskError(f"{where} is not UTF-8 (byte {error.start + 1}); convert it first") from error
+
+
+def _data(text: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the task file's keys: what was given, and nothing else."""
+    metadata = dict(_pair(item) for item in options.pop("metadata"))
+    given = {key: value for key, value in options.items() if value is not None and value not in ((), False)}
+    if given.get("context"):
+        given["context"] = [str(Path(name).expanduser().absolute()) for name in given["context"]]
+        given["dispatched_from"] = str(Path.cwd())
+    if "not_before" in given:
+        given["not_before"] = _absolute(given["not_before"])
+    if "after" in given:
+        given["after"] = list(given["after"])
+    return {**given, **({"metadata": metadata} if metadata else {}), "prompt": text}
+
+
+def _pair(item: str) -> tuple[str, str]:
+    key, equals, value = item.partition("=")
+    if not equals or not key:
+        raise click.UsageError(f"--metadata {item!r}: write KEY=VALUE")
+    return key, value
+
+
+def _absolute(when: str) -> str:
+    """Turn seconds from now into an instant, so that they count from the dispatch and not from its acceptance."""
+    try:
+        seconds = float(when)
+        return datetime.fromtimestamp(Clock().now() + seconds, UTC).isoformat() if seconds >= 0 else when
+    except (ValueError, OverflowError):
+        return when
+
+
+def _warn(workspace: Workspace, dropped: Dropped, warnings: list[str]) -> None:
+    for warning in warnings:
+        click.echo(f"kimi-hooks: {warning}", err=True)
+    if dropped.is_repeat:
+        click.echo("kimi-hooks: this dedupe key was seen in the last 24 hours; nothing new runs", err=True)
+    if lock.holder(workspace.lock_file) is None:
+        click.echo(f"kimi-hooks: {NO_RUNNER}", err=True)

@@ -1,0 +1,45 @@
+"""`kimi-hooks run`: the runner, in the foreground or the background."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from kimi_hooks import control, logs
+from kimi_hooks.commands import Home
+from kimi_hooks.workspace import Workspace
+
+
+@click.command("run")
+@click.option("--detach", is_flag=True, help="Run in the background; returns once the runner is ready.")
+@click.option("--drain", is_flag=True, help="Finish what is there and exit: 1 if a task failed or cannot go on.")
+@click.pass_obj
+def run_command(home: Home, detach: bool, drain: bool) -> None:
+    """Watch the outbox, ask Kimi, write results, fire hooks - until stopped (^C, SIGTERM, kimi-hooks stop)."""
+    if drain and detach:
+        raise click.UsageError("--drain works in the foreground")
+    workspace = home.find()
+    if detach:
+        pid = control.start_runner(workspace)
+        click.echo(f"runner started in the background (process {pid}); stop it with: kimi-hooks stop", err=True)
+    else:
+        sys.exit(_run(workspace, drain=drain))
+
+
+def _run(workspace: Workspace, *, drain: bool) -> int:
+    from kimi_hooks.app import assemble  # noqa: PLC0415 - starting one in the background must be quick
+    from kimi_hooks.runner import Runner  # noqa: PLC0415 - as above
+
+    parts = assemble(workspace)
+    logs.set_up(workspace.log_file, console=not control.is_in_background(), secrets=parts.read_settings().secrets)
+    runner = Runner(parts, on_ready=control.say_ready)
+    runner.heed_signals()
+    runner.run(drain=drain)
+    code = int(drain and runner.has_failures)
+    sys.stdout.flush()
+    if runner.left_work_behind:
+        # Threads that still wait for Kimi must not hold up the exit.
+        os._exit(code)
+    return code

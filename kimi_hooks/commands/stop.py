@@ -1,0 +1,17 @@
+"""`kimi-hooks stop`: end the runner."""
+
+from __future__ import annotations
+
+import click
+
+from kimi_hooks.commands import Home
+from kimi_hooks.control import stop_runner
+
+
+@click.command("stop")
+@click.option("--now", is_flag=True, help="Do not wait for running calls and hooks; the journal makes that safe.")
+@click.pass_obj
+def stop_command(home: Home, now: bool) -> None:
+    """Stop the runner: it finishes what runs, up to its grace time, and leaves the rest for the next start."""
+    pid = stop_runner(home.find(), now=now)
+    click.echo(f"stopped (process {pid})" if pid else "no runner was at work")

@@ -1,0 +1,43 @@
+"""`kimi-hooks wait`: block until tasks have ended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from kimi_hooks import results, waiting
+from kimi_hooks.clock import Clock
+from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.show import print_result
+from kimi_hooks.states import Outcome
+from kimi_hooks.workspace import Workspace
+
+
+@click.command("wait")
+@click.argument("task_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--timeout", type=float, metavar="SECONDS", help="Give up after this long, with exit code 124.")
+@json_option
+@click.pass_obj
+def wait_command(home: Home, task_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None:
+    """Wait until the tasks have ended. Exit code 0 when all are done, 1 when one is not."""
+    sys.exit(wait_and_print(home.find(), task_ids, timeout, as_json=as_json, short=True))
+
+
+def wait_and_print(
+    workspace: Workspace, task_ids: Sequence[str], timeout: float | None, *, as_json: bool, short: bool = False
+) -> int:
+    """Wait, print how each task ended, and return the exit code."""
+    workspace.make_folders()
+    entries = waiting.wait(workspace, list(dict.fromkeys(task_ids)), timeout, Clock())
+    found = [results.read(workspace.results, entry.id) or {} for entry in entries]
+    if as_json:
+        print_json(found if short else found[0])
+    elif short:
+        for entry in entries:
+            click.echo(f"{entry.id} {entry.outcome}")
+    else:
+        for result in found:
+            print_result(workspace, result)
+    return 0 if all(entry.outcome is Outcome.DONE for entry in entries) else 1

@@ -1,0 +1,185 @@
+"""config.yaml as one frozen value: every key with its default and its check next to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kimi_hooks.errors import ConfigError
+from kimi_hooks.events import KINDS, EventKind
+from kimi_hooks.mistakes import describe, nearest
+from kimi_hooks.strict_yaml import YamlMistakeError, load
+
+# Claude Code's rule: a matcher of only these characters is a list of exact names, anything else a regular expression.
+_EXACT = re.compile(r"[A-Za-z0-9_\- ,|]*")
+_TEMPLATE_WORD = re.compile(r"\S*\.sh\.j2(?=\s|$)")
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KimiPart(_Part):
+    """Where Kimi is and how long to wait for it, in seconds."""
+
+    api_url: str | None = None
+    model: str | None = None
+    connect_timeout: Seconds = 10.0
+    idle_timeout: Seconds = 120.0
+
+
+class LimitsPart(_Part):
+    """How much leaves at once. `concurrency` counts calls to Kimi, `hooks` counts running hook commands."""
+
+    requests_per_minute: Count = 10
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
+    hooks: Annotated[int, Field(ge=1, le=1000)] = 32
+
+
+class RetryPart(_Part):
+    """When to try again; pauses are in seconds."""
+
+    max_attempts: Count = 8
+    max_crashes: Count = 20
+    first_pause: Seconds = 2.0
+    max_pause: Seconds = 60.0
+
+
+class WebhookPart(_Part):
+    """Where results are sent by the shipped webhook-handler."""
+
+    url: str | None = None
+
+
+class OpenclawPart(_Part):
+    """The OpenClaw gateway that the shipped notify-agi wakes."""
+
+    gateway_url: str | None = None
+    wake_path: str = "/hooks/wake"
+
+
+def _matcher(text: str) -> str:
+    if _EXACT.fullmatch(text) is None and text != "*":
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise ValueError(f"{text!r} is not a regular expression: {error}") from None
+    return text
+
+
+class HandlerPart(_Part):
+    """One command to run. `timeout` in seconds; `env` names the secrets and variables that it may see."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+    type: Literal["command"] = "command"
+    command: Annotated[str, Field(min_length=1)]
+    args: tuple[str, ...] | None = None
+    timeout: Seconds = 600.0
+    retries: Annotated[int, Field(ge=0, le=100)] = 5
+    env: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = ()
+    description: str | None = None
+
+    @model_validator(mode="after")
+    def _template_comes_first(self) -> HandlerPart:
+        found = _TEMPLATE_WORD.search(self.command)
+        if found and self.args is None and self.command[: found.start()].strip():
+            raise ValueError(f"the template {found[0]!r} must be the first word of the command, or it is not rendered")
+        return self
+
+    @property
+    def key(self) -> str:
+        """The id, or a hash of the handler where none is given."""
+        if self.id is not None:
+            return self.id
+        text = json.dumps(self.model_dump(exclude={"id", "description"}), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class MatcherPart(_Part):
+    """Handlers for the tasks (or error kinds) that the matcher names."""
+
+    matcher: Annotated[str, AfterValidator(_matcher)] | None = None
+    hooks: tuple[HandlerPart, ...]
+
+    def accepts(self, text: str) -> bool:
+        """Apply Claude Code's matcher rules: all, a list of exact names, or an unanchored regular expression."""
+        if not self.matcher or self.matcher == "*":
+            return True
+        if _EXACT.fullmatch(self.matcher):
+            return text in {name.strip() for name in re.split(r"[|,]", self.matcher)}
+        return re.search(self.matcher, text) is not None
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One handler under one event, as configured. `hook_id` is unique within the workspace's event."""
+
+    event_name: str
+    kind: EventKind
+    group: MatcherPart
+    handler: HandlerPart
+
+    @property
+    def hook_id(self) -> str:
+        return self.handler.id or f"{self.event_name}-{self.handler.key}"
+
+
+class Config(_Part):
+    """All of config.yaml."""
+
+    workspace: Literal[1] = 1
+    kimi: KimiPart = KimiPart()
+    limits: LimitsPart = LimitsPart()
+    retry: RetryPart = RetryPart()
+    webhook: WebhookPart = WebhookPart()
+    openclaw: OpenclawPart = OpenclawPart()
+    max_task_bytes: Count = 10 * 1024 * 1024
+    settle_seconds: Seconds = 0.5
+    grace_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
+    context_roots: tuple[str, ...] | None = None
+    disable_all_hooks: Annotated[bool, Field(alias="disableAllHooks")] = False
+    hooks: dict[str, tuple[MatcherPart, ...]] = {}
+
+    @model_validator(mode="after")
+    def _hooks_are_sound(self) -> Config:
+        for name in self.hooks:
+            if name not in KINDS:
+                raise ValueError(f"hooks: unknown event {name!r}{nearest(name, KINDS)}")
+        handlers: dict[tuple[str, str], HandlerPart] = {}
+        for hook in self._all_hooks():
+            if handlers.setdefault((hook.kind.name, hook.hook_id), hook.handler) != hook.handler:
+                raise ValueError(f"hooks: the id {hook.hook_id!r} stands twice under {hook.event_name}; ids are unique")
+        return self
+
+    def each_hook(self) -> tuple[Hook, ...]:
+        """Return every hook in the order of the file, none when `disableAllHooks` is on."""
+        return () if self.disable_all_hooks else tuple(self._all_hooks())
+
+    def _all_hooks(self) -> Iterator[Hook]:
+        for name, groups in self.hooks.items():
+            for group in groups:
+                for handler in group.hooks:
+                    yield Hook(name, KINDS[name], group, handler)
+
+
+def parse(text: str, where: str) -> Config:
+    """Return the config in the YAML text. Raises ConfigError that names every mistake and its place."""
+    try:
+        data: Any = load(text)
+    except YamlMistakeError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where}: expected keys and values, such as `workspace: 1`")
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {'; '.join(describe(error, Config))}") from error

@@ -1,0 +1,107 @@
+"""Start and stop a runner from another process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from kimi_hooks import lock
+from kimi_hooks.errors import WorkspaceError
+from kimi_hooks.workspace import Workspace, read_config
+
+READY_VARIABLE = "KIMI_HOOKS_READY_FD"
+MARGIN_SECONDS = 10.0
+START_SECONDS = 60.0
+
+
+def start_runner(workspace: Workspace) -> int:
+    """Start a runner in the background and return its process id once it is ready.
+
+    Raises LockHeldError when there is one, and WorkspaceError with the end of what it said when it does not come up.
+    """
+    read_config(workspace)
+    workspace.make_folders()
+    lock.refuse_if_held(workspace.lock_file)
+    ready, told = os.pipe()
+    said = workspace.log_file.with_name("start.log")
+    with said.open("wb") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "kimi_hooks", "--home", str(workspace.home), "run"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=workspace.home,
+            env={**os.environ, READY_VARIABLE: str(told)},
+            pass_fds=(told,),
+            start_new_session=True,
+        )
+    os.close(told)
+    with os.fdopen(ready, "rb") as pipe:
+        is_ready = bool(select.select([pipe], [], [], START_SECONDS)[0]) and pipe.read(1) == b"1"
+    if not is_ready:
+        raise WorkspaceError(f"the runner did not start: {_tail(said)}")
+    return child.pid
+
+
+def ensure_runner(workspace: Workspace, *, has_key: bool) -> int | None:
+    """Start a runner in the background unless one is at work; return its process id if it was started.
+
+    A runner that waits for an API key, which we have, cannot see ours: it is replaced.
+    """
+    holder = lock.holder(workspace.lock_file)
+    if holder is not None and not (holder.lacks_key and has_key):
+        return None
+    stop_runner(workspace)
+    return start_runner(workspace)
+
+
+def is_in_background() -> bool:
+    """Tell whether `start_runner` started this process: then nobody reads its terminal."""
+    return READY_VARIABLE in os.environ
+
+
+def say_ready() -> None:
+    """Tell the process that started this runner in the background that it is ready."""
+    fd = os.environ.pop(READY_VARIABLE, None)
+    if fd is not None:
+        with contextlib.suppress(OSError):
+            os.write(int(fd), b"1")
+            os.close(int(fd))
+
+
+def stop_runner(workspace: Workspace, *, now: bool = False) -> int | None:
+    """Ask the runner to stop and wait until it has; return its process id, None when there was none.
+
+    Raises WorkspaceError when it is still there well after its grace time.
+    """
+    holder = lock.holder(workspace.lock_file)
+    if holder is None or not holder.pid:
+        return None
+    grace = read_config(workspace).grace_seconds
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(holder.pid, signal.SIGTERM)
+        if now:
+            os.kill(holder.pid, signal.SIGTERM)
+    if not _is_gone(workspace, grace + MARGIN_SECONDS):
+        raise WorkspaceError(f"process {holder.pid} is still at work; end it with: kill -9 {holder.pid} (it is safe)")
+    return holder.pid
+
+
+def _is_gone(workspace: Workspace, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while lock.holder(workspace.lock_file) is not None:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _tail(file: Path) -> str:
+    lines = file.read_text("utf-8", "replace").strip().splitlines()
+    return " / ".join(lines[-3:]) or "it said nothing"

@@ -1,0 +1,46 @@
+"""What can go wrong, split by what the reader must do.
+
+Every message names the place, the cause and the remedy; the command line prints it as one line.
+"""
+
+from __future__ import annotations
+
+
+class KimiHooksError(Exception):
+    """An expected failure: exit code 1, told without a traceback."""
+
+    exit_code = 1
+
+
+class WorkspaceError(KimiHooksError):
+    """The workspace cannot be found, laid out or used: mend the folder or name another one."""
+
+
+class ConfigError(KimiHooksError):
+    """config.yaml or a secret says something impossible: mend the file."""
+
+
+class TaskError(KimiHooksError):
+    """A task cannot be accepted as it is written: mend the task."""
+
+
+class TemplateError(KimiHooksError):
+    """A hook template would let a value be evaluated, or cannot be rendered: mend the template."""
+
+
+class LaunchError(KimiHooksError):
+    """A command could not be started at all: mend the command, its file or its run bit."""
+
+
+class LockHeldError(KimiHooksError):
+    """Another runner works on this workspace: use that one, or stop it first."""
+
+
+class UnknownTaskError(KimiHooksError):
+    """No task of this id is known here: look the id up."""
+
+
+class WaitTimedOutError(KimiHooksError):
+    """The tasks waited for have not ended in time: wait longer."""
+
+    exit_code = 124

@@ -1,0 +1,1 @@
+"""User hooks: their templates, how one is run, and how several are merged."""

@@ -1,0 +1,45 @@
+"""Choose the hooks for an event, and judge how they ended."""
+
+from __future__ import annotations
+
+from kimi_hooks.config import Config, Hook
+from kimi_hooks.events import Event
+from kimi_hooks.journal.deliveries import Delivery, RunOutcome
+from kimi_hooks.process import Finished
+
+GIVE_UP_CODE = 2
+
+
+def choose(config: Config, event: Event) -> list[Hook]:
+    """Return the hooks that want this event, in the order of the config."""
+    return [hook for hook in config.each_hook() if hook.kind == event.kind and hook.group.accepts(event.matched_text)]
+
+
+def owed(config: Config, event: Event) -> list[Delivery]:
+    """Return a delivery for each hook that wants this event."""
+    return [
+        Delivery(event.event_id, hook.hook_id, hook.event_name, event.result["task_id"])
+        for hook in choose(config, event)
+    ]
+
+
+def find(config: Config, delivery: Delivery) -> Hook | None:
+    """Return the hook that a delivery was meant for, None when it is no longer configured."""
+    for hook in config.each_hook():
+        if hook.hook_id == delivery.hook_id and hook.event_name == delivery.event:
+            return hook
+    return None
+
+
+def judge(finished: Finished) -> RunOutcome:
+    """Tell what the end of a news hook means: delivered, given up on purpose, or to be tried again.
+
+    Exit code 2 gives up only with a reason on stderr: without one it is how many broken launches end.
+    """
+    if finished.timed_out:
+        return "retry"
+    if finished.exit_code == 0:
+        return "delivered"
+    if finished.exit_code == GIVE_UP_CODE and finished.stderr.strip():
+        return "gave_up"
+    return "retry"

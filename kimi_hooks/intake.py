@@ -1,0 +1,155 @@
+"""Files become rows: claim, read, check, insert; what cannot be accepted is kept, with the reason beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from kimi_hooks import asking, atomic, ending, results
+from kimi_hooks.errors import TaskError
+from kimi_hooks.journal import needs, tasks
+from kimi_hooks.journal.store import Connection
+from kimi_hooks.journal.tasks import Entry
+from kimi_hooks.logs import LOGGER, transition, visible
+from kimi_hooks.outbox import reading
+from kimi_hooks.outbox.folder import Claim
+from kimi_hooks.parts import Parts
+from kimi_hooks.states import State
+from kimi_hooks.task import Task, derived_name
+
+BATCH = 200
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A claimed file that has been read: `refusal` says why it cannot be accepted."""
+
+    claim: Claim
+    task: Task
+    warnings: tuple[str, ...] = ()
+    refusal: str | None = None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How many files were taken, and in how many seconds the folder is worth another look."""
+
+    count: int
+    look_again: float | None
+
+
+def take_in(parts: Parts) -> Taken:
+    """Take every complete file in the outbox, in order of arrival, until a listing finds none."""
+    count = 0
+    while True:
+        try:
+            names, look_again = parts.outbox.ready()
+        except OSError as error:
+            LOGGER.error("outbox/ cannot be listed: %s; make it again or give it back its permissions", error)
+            return Taken(count, None)
+        taken = sum(len(_take(parts, batch)) for batch in _batches(names))
+        count += taken
+        if not taken:
+            return Taken(count, look_again)
+
+
+def recover(parts: Parts) -> None:
+    """Finish what a killed runner had claimed but not put away."""
+    _insert(parts, parts.outbox.claimed_before())
+
+
+def _take(parts: Parts, names: list[str]) -> list[Claim]:
+    claims = parts.outbox.claim(names, lambda task_id: _is_known(parts, task_id))
+    _insert(parts, claims)
+    return claims
+
+
+def _is_known(parts: Parts, task_id: str) -> bool:
+    return parts.journal.read(lambda db: tasks.get(db, task_id)) is not None
+
+
+def _insert(parts: Parts, claims: list[Claim]) -> None:
+    """Insert all rows in one transaction; only then put the files away."""
+    now = parts.clock.now()
+    new = [_read(parts, claim) for claim in claims if not _is_known(parts, claim.task_id)]
+    for read in new:
+        if read.refusal is not None:
+            _write_refusal(parts, read, read.refusal, now)
+    parts.journal.write(lambda db: _insert_rows(db, parts, new, now))
+    for claim in claims:
+        _put_away(parts, claim)
+    for read in new:
+        _log(read)
+
+
+def _read(parts: Parts, claim: Claim) -> _Read:
+    shown = reading.shown_name(claim.file_name)
+    task = Task(prompt=f"(the refused file {shown!r})", name=derived_name(Path(shown).stem))
+    try:
+        data, owner = reading.read_bytes(claim.path, shown, parts.config.max_task_bytes)
+        task, warnings = reading.parse(data, claim.file_name)
+        if owner != os.getuid():
+            # Anybody can write the word; only our own user is believed about where a task was sent from.
+            task = task.model_copy(update={"dispatched_from": None})
+        asking.context_files(parts, task, must_exist=not task.after)
+    except TaskError as error:
+        return _Read(claim, task, refusal=str(error))
+    return _Read(claim, task, tuple(warnings))
+
+
+def _insert_rows(db: Connection, parts: Parts, reads: Iterable[_Read], now: float) -> None:
+    for read in reads:
+        key = read.task.dedupe_key
+        first = tasks.seen_key(db, key, now) if key and read.refusal is None else None
+        if first and first != read.claim.task_id:
+            LOGGER.info("%s is not run: dedupe_key %s was seen with %s", read.claim.task_id, visible(key or ""), first)
+            continue
+        tasks.accept(db, _entry(read, now), read.task)
+        if read.refusal is not None:
+            ending.record(db, parts, _result(read, read.refusal, now))
+    needs.bind(db)
+
+
+def _entry(read: _Read, now: float) -> Entry:
+    return tasks.fresh(read.claim.task_id, read.task, read.warnings, now)
+
+
+def _result(read: _Read, reason: str, now: float) -> dict[str, Any]:
+    failure = ending.Failure("invalid_task", reason)
+    return ending.build(_entry(read, now), read.task, None, failure, now, None)
+
+
+def _write_refusal(parts: Parts, read: _Read, reason: str, now: float) -> None:
+    """Put the result and the reason on the disk before the row, so that no crash leaves a row without them."""
+    results.write(parts.workspace.results, _result(read, reason, now))
+    file = parts.workspace.rejected / f"{read.claim.path.name}.reason.txt"
+    atomic.write_text(file, f"{reason}\n\nMend the file and drop it into outbox/ again.\n")
+
+
+def _put_away(parts: Parts, claim: Claim) -> None:
+    """Unlink an accepted file; keep a refused one beside its reason."""
+    rejected = parts.workspace.rejected / claim.path.name
+    with contextlib.suppress(FileNotFoundError):
+        if rejected.with_name(f"{rejected.name}.reason.txt").exists():
+            claim.path.rename(rejected)
+        else:
+            claim.path.unlink()
+
+
+def _log(read: _Read) -> None:
+    shown = visible(reading.shown_name(read.claim.file_name))
+    if read.refusal is not None:
+        LOGGER.warning("%s failed kind=invalid_task file=%s: %s", read.claim.task_id, shown, visible(read.refusal))
+    else:
+        transition(read.claim.task_id, State.HELD if read.task.after else State.AVAILABLE, file=shown)
+
+
+def _batches(names: list[str]) -> Iterator[list[str]]:
+    rest = iter(names)
+    while batch := list(islice(rest, BATCH)):
+        yield batch

@@ -1,0 +1,1 @@
+"""What the runner knows, in one SQLite file: the only door to sqlite3."""

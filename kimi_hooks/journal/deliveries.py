@@ -1,0 +1,101 @@
+"""One row for each (event, hook) that is owed, and one for each run of a hook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from kimi_hooks.journal.store import Connection
+
+RunOutcome = Literal["delivered", "retry", "gave_up"]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """News that is owed to one hook. `attempts` counts its runs, the one under way included."""
+
+    event_id: str
+    hook_id: str
+    event: str
+    task_id: str
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class HookRun:
+    """The record of one run of a hook; `stdout` and `stderr` are the ends of its outputs."""
+
+    hook_id: str
+    event: str
+    event_id: str
+    task_id: str
+    attempt: int
+    outcome: RunOutcome
+    exit_code: int | None
+    duration_ms: int
+    stdout: str
+    stderr: str
+
+
+def owe(db: Connection, deliveries: Iterable[Delivery], now: float) -> None:
+    """Insert the deliveries; one that is there already stays as it is."""
+    db.executemany(
+        "INSERT OR IGNORE INTO deliveries (event_id, hook_id, event, task_id, state, due_at) "
+        "VALUES (?, ?, ?, ?, 'waiting', ?)",
+        [(owed.event_id, owed.hook_id, owed.event, owed.task_id, now) for owed in deliveries],
+    )
+
+
+def start_due(db: Connection, now: float, limit: int) -> list[Delivery]:
+    """Mark up to `limit` deliveries whose time has come as running."""
+    rows = db.execute(
+        "SELECT seq, event_id, hook_id, event, task_id, attempts + 1 AS attempts FROM deliveries "
+        "WHERE state = 'waiting' AND due_at <= ? ORDER BY due_at, seq LIMIT ?",
+        (now, limit),
+    ).fetchall()
+    db.executemany(
+        "UPDATE deliveries SET state = 'running', attempts = attempts + 1 WHERE seq = ?",
+        [(row["seq"],) for row in rows],
+    )
+    return [Delivery(*tuple(row)[1:]) for row in rows]
+
+
+def record(db: Connection, run: HookRun, retry_at: float | None, now: float) -> None:
+    """Keep the record of a run and, in the same transaction, what becomes of its delivery."""
+    state = "waiting" if run.outcome == "retry" else run.outcome
+    db.execute(
+        "UPDATE deliveries SET state = ?, due_at = ? WHERE event_id = ? AND hook_id = ?",
+        (state, retry_at or now, run.event_id, run.hook_id),
+    )
+    db.execute(
+        "INSERT INTO hook_runs (hook_id, event, event_id, task_id, attempt, outcome, exit_code, duration_ms, stdout, "
+        "stderr, ended_at) VALUES (:hook_id, :event, :event_id, :task_id, :attempt, :outcome, :exit_code, "
+        ":duration_ms, :stdout, :stderr, :now)",
+        {**asdict(run), "now": now},
+    )
+
+
+def forget_running(db: Connection) -> None:
+    """Put back what a killed runner was delivering: those hooks run again."""
+    db.execute("UPDATE deliveries SET state = 'waiting' WHERE state = 'running'")
+
+
+def next_due(db: Connection) -> float | None:
+    row = db.execute("SELECT min(due_at) FROM deliveries WHERE state = 'waiting'").fetchone()
+    return None if row[0] is None else float(row[0])
+
+
+def counts(db: Connection) -> dict[str, int]:
+    return dict(db.execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall())
+
+
+def runs(db: Connection, *, task_id: str | None, hook_id: str | None, limit: int) -> list[HookRun]:
+    """Return the newest runs first, of one task or one hook if asked."""
+    rows = db.execute(
+        "SELECT hook_id, event, event_id, task_id, attempt, outcome, exit_code, duration_ms, stdout, stderr "
+        "FROM hook_runs WHERE (:task IS NULL OR task_id = :task) AND (:hook IS NULL OR hook_id = :hook) "
+        "ORDER BY seq DESC LIMIT :limit",
+        {"task": task_id, "hook": hook_id, "limit": limit},
+    )
+    return [HookRun(*row) for row in rows]

@@ -1,0 +1,70 @@
+"""Tasks that come after other tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kimi_hooks.journal.store import Connection
+
+# A reference that is no id is a name: the newest other task of that name at the time of binding is meant.
+_BIND = """
+    UPDATE needs SET needed_id = coalesce(
+        (SELECT id FROM tasks WHERE id = needs.ref),
+        (SELECT id FROM tasks WHERE name = needs.ref AND id != needs.task_id ORDER BY seq DESC LIMIT 1)
+    ) WHERE needed_id IS NULL
+"""
+_IN_CIRCLE = """
+    WITH RECURSIVE chain (id) AS (
+        SELECT needed_id FROM needs WHERE task_id = :id AND needed_id IS NOT NULL
+        UNION
+        SELECT needs.needed_id FROM needs JOIN chain ON needs.task_id = chain.id WHERE needs.needed_id IS NOT NULL
+    ) SELECT 1 FROM chain WHERE id = :id
+"""
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """A held task that can never start, and why."""
+
+    task_id: str
+    reason: str
+
+
+def bind(db: Connection) -> None:
+    """Find the task that each open reference means."""
+    db.execute(_BIND)
+
+
+def release(db: Connection) -> None:
+    """Make available the held tasks whose needed tasks are all completed."""
+    db.execute(
+        "UPDATE tasks SET state = 'available', hold_reason = NULL WHERE hold_reason = 'after' AND NOT EXISTS ("
+        "SELECT 1 FROM needs LEFT JOIN tasks needed ON needed.id = needs.needed_id "
+        "WHERE needs.task_id = tasks.id AND (needed.state IS NULL OR needed.state != 'completed'))"
+    )
+
+
+def doomed(db: Connection) -> list[Doomed]:
+    """Return the held tasks that wait for a failed task, or for each other in a circle."""
+    failed = db.execute(
+        "SELECT tasks.id, needs.ref, needed.id AS needed_id, needed.outcome FROM tasks "
+        "JOIN needs ON needs.task_id = tasks.id JOIN tasks needed ON needed.id = needs.needed_id "
+        "WHERE tasks.hold_reason = 'after' AND needed.state IN ('failed', 'cancelled') GROUP BY tasks.id"
+    ).fetchall()
+    found = {
+        row["id"]: Doomed(
+            row["id"], f"it comes after {row['ref']!r} ({row['needed_id']}), which ended {row['outcome']}"
+        )
+        for row in failed
+    }
+    for row in db.execute("SELECT id FROM tasks WHERE hold_reason = 'after'").fetchall():
+        if row["id"] not in found and db.execute(_IN_CIRCLE, {"id": row["id"]}).fetchone():
+            found[row["id"]] = Doomed(row["id"], "the tasks named under `after` wait for each other in a circle")
+    return list(found.values())
+
+
+def any_open(db: Connection) -> bool:
+    """Tell whether any task waits for another one; asked first because it is nearly always no."""
+    return (
+        db.execute("SELECT 1 FROM tasks WHERE state = 'held' AND hold_reason = 'after' LIMIT 1").fetchone() is not None
+    )

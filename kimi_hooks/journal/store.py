@@ -1,0 +1,207 @@
+"""The journal's file, its schema, and transactions that many threads share."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from kimi_hooks.errors import WorkspaceError
+
+T = TypeVar("T")
+Connection = sqlite3.Connection
+Row = sqlite3.Row
+
+BUSY_SECONDS = 30.0
+
+# One script for each version; `PRAGMA user_version` counts those that have been applied.
+MIGRATIONS = (
+    """
+    CREATE TABLE tasks (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        "group" TEXT,
+        state TEXT NOT NULL,
+        hold_reason TEXT,
+        priority INTEGER NOT NULL,
+        standin INTEGER NOT NULL,
+        due_at REAL NOT NULL,
+        timeout REAL NOT NULL,
+        created_at REAL NOT NULL,
+        started_at REAL,
+        deadline_at REAL,
+        completed_at REAL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        crashes INTEGER NOT NULL DEFAULT 0,
+        outcome TEXT,
+        error_kind TEXT,
+        ended INTEGER UNIQUE,
+        acknowledged_at REAL,
+        ack_written INTEGER NOT NULL DEFAULT 1,
+        warnings TEXT NOT NULL,
+        spec TEXT NOT NULL
+    );
+    CREATE INDEX tasks_waiting ON tasks (standin, priority DESC, seq) WHERE state IN ('available', 'retryable');
+    CREATE INDEX tasks_state ON tasks (state);
+    CREATE INDEX tasks_name ON tasks (name, seq);
+    CREATE INDEX tasks_pending ON tasks (ended) WHERE ended IS NOT NULL AND acknowledged_at IS NULL;
+    CREATE INDEX tasks_ack ON tasks (id) WHERE ack_written = 0;
+
+    CREATE TABLE needs (
+        task_id TEXT NOT NULL,
+        ref TEXT NOT NULL,
+        needed_id TEXT,
+        PRIMARY KEY (task_id, ref)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE dedupe (key TEXT PRIMARY KEY, task_id TEXT NOT NULL, seen_at REAL NOT NULL) WITHOUT ROWID;
+
+    CREATE TABLE sends (seq INTEGER PRIMARY KEY, task_id TEXT NOT NULL, sent_at REAL NOT NULL);
+    CREATE INDEX sends_at ON sends (sent_at);
+
+    CREATE TABLE deliveries (
+        seq INTEGER PRIMARY KEY,
+        event_id TEXT NOT NULL,
+        hook_id TEXT NOT NULL,
+        event TEXT NOT NULL,
+        task_id TEXT NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        due_at REAL NOT NULL,
+        UNIQUE (event_id, hook_id)
+    );
+    CREATE INDEX deliveries_waiting ON deliveries (due_at) WHERE state = 'waiting';
+    CREATE INDEX deliveries_running ON deliveries (seq) WHERE state = 'running';
+
+    CREATE TABLE hook_runs (
+        seq INTEGER PRIMARY KEY,
+        hook_id TEXT NOT NULL,
+        event TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        task_id TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        outcome TEXT NOT NULL,
+        exit_code INTEGER,
+        duration_ms INTEGER NOT NULL,
+        stdout TEXT NOT NULL,
+        stderr TEXT NOT NULL,
+        ended_at REAL NOT NULL
+    );
+    CREATE INDEX hook_runs_task ON hook_runs (task_id);
+
+    CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    """,
+)
+
+
+class _Ticket(Generic[T]):
+    """One operation that waits for its transaction."""
+
+    def __init__(self, operation: Callable[[Connection], T]) -> None:
+        self._operation = operation
+        self.done = False
+        self._error: BaseException | None = None
+        self._value: T | None = None
+
+    def run(self, db: Connection) -> None:
+        db.execute("SAVEPOINT ticket")
+        try:
+            self._value = self._operation(db)
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that asked
+            db.execute("ROLLBACK TO ticket")
+            self._error = error
+        finally:
+            db.execute("RELEASE ticket")
+
+    def fail(self, error: BaseException) -> None:
+        self._error = self._error or error
+
+    def result(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]  # None only where T is None
+
+
+class Journal:
+    """One connection for all threads of a process. Writes that wait together are committed together, with one fsync."""
+
+    def __init__(self, file: Path | None) -> None:
+        """Open the file, making or migrating its schema; None is an empty journal in memory.
+
+        Raises WorkspaceError when the file cannot be used.
+        """
+        self._lock = threading.Lock()
+        self._queue_lock = threading.Lock()
+        self._queue: list[_Ticket[Any]] = []
+        try:
+            self._db = _connect(file)
+        except sqlite3.Error as error:
+            raise WorkspaceError(f"{file}: the journal cannot be opened: {error}") from error
+
+    def write(self, operation: Callable[[Connection], T]) -> T:
+        """Run the operation in a transaction and return its value once that is on the disk.
+
+        What it raises is raised here, with its changes undone; operations of other threads are not touched.
+        """
+        ticket = _Ticket(operation)
+        with self._queue_lock:
+            self._queue.append(ticket)
+        with self._lock:
+            if not ticket.done:
+                self._commit_waiting()
+        return ticket.result()
+
+    def read(self, operation: Callable[[Connection], T]) -> T:
+        """Run the operation, which must not change anything, and return its value."""
+        with self._lock:
+            return operation(self._db)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def _commit_waiting(self) -> None:
+        with self._queue_lock:
+            tickets, self._queue = self._queue, []
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for ticket in tickets:
+                ticket.run(self._db)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            for ticket in tickets:
+                ticket.fail(error)
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        finally:
+            for ticket in tickets:
+                ticket.done = True
+
+
+def open_existing(file: Path) -> Journal:
+    """Open the journal for a verb that only looks: where no runner has been, it is empty and nothing is made."""
+    return Journal(file if file.exists() else None)
+
+
+def _connect(file: Path | None) -> Connection:
+    db = sqlite3.connect(file or ":memory:", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    _migrate(db)
+    return db
+
+
+def _migrate(db: Connection) -> None:
+    if db.execute("PRAGMA user_version").fetchone()[0] >= len(MIGRATIONS):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        for statement in filter(str.strip, script.split(";")):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {number}")
+    db.execute("COMMIT")

@@ -1,0 +1,266 @@
+"""One row for each task: what was accepted, where it stands, how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from kimi_hooks.journal.store import Connection, Row
+from kimi_hooks.states import ENDED, Outcome, State
+from kimi_hooks.task import Task
+
+DEDUPE_SECONDS = 24 * 3600.0
+_COLUMNS = (
+    'seq, id, name, "group", state, hold_reason, priority, standin, due_at, created_at, started_at, deadline_at, '
+    "completed_at, attempts, crashes, outcome, error_kind, acknowledged_at, warnings"
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A task's row without its text. Times are in seconds since 1970."""
+
+    seq: int
+    id: str
+    name: str
+    group: str | None
+    state: State
+    hold_reason: str | None
+    priority: int
+    standin: bool
+    due_at: float
+    created_at: float
+    started_at: float | None
+    deadline_at: float | None
+    completed_at: float | None
+    attempts: int
+    crashes: int
+    outcome: Outcome | None
+    error_kind: str | None
+    acknowledged_at: float | None
+    warnings: tuple[str, ...]
+
+
+def _entry(row: Row) -> Entry:
+    values = dict(row)
+    return Entry(
+        **{
+            **values,
+            "state": State(values["state"]),
+            "standin": bool(values["standin"]),
+            "outcome": Outcome(values["outcome"]) if values["outcome"] else None,
+            "warnings": tuple(json.loads(values["warnings"])),
+        }
+    )
+
+
+def _entries(db: Connection, where: str, *values: object) -> list[Entry]:
+    return [_entry(row) for row in db.execute(f"SELECT {_COLUMNS} FROM tasks {where}", values)]  # noqa: S608 - ours
+
+
+def fresh(task_id: str, task: Task, warnings: Sequence[str], now: float) -> Entry:
+    """Return the row of a task that is accepted now: available, or held until the tasks it comes after have ended."""
+    return Entry(
+        seq=0,
+        id=task_id,
+        name=task.name,
+        group=task.group,
+        state=State.HELD if task.after else State.AVAILABLE,
+        hold_reason="after" if task.after else None,
+        priority=task.priority,
+        standin=task.standin,
+        due_at=task.starts_at(now),
+        created_at=now,
+        started_at=None,
+        deadline_at=None,
+        completed_at=None,
+        attempts=0,
+        crashes=0,
+        outcome=None,
+        error_kind=None,
+        acknowledged_at=None,
+        warnings=tuple(warnings),
+    )
+
+
+def accept(db: Connection, entry: Entry, task: Task) -> None:
+    """Insert a fresh row, what it comes after and its dedupe key."""
+    values = {**asdict(entry), "warnings": json.dumps(entry.warnings), "timeout": task.timeout}
+    db.execute(
+        'INSERT INTO tasks (id, name, "group", state, hold_reason, priority, standin, due_at, timeout, created_at, '
+        "warnings, spec) VALUES (:id, :name, :group, :state, :hold_reason, :priority, :standin, :due_at, :timeout, "
+        ":created_at, :warnings, :spec)",
+        {**values, "spec": task.model_dump_json()},
+    )
+    db.executemany("INSERT OR IGNORE INTO needs (task_id, ref) VALUES (?, ?)", [(entry.id, ref) for ref in task.after])
+    if task.dedupe_key:
+        remember_key(db, task.dedupe_key, entry.id, entry.created_at)
+
+
+def get(db: Connection, task_id: str) -> Entry | None:
+    found = _entries(db, "WHERE id = ?", task_id)
+    return found[0] if found else None
+
+
+def task_of(db: Connection, task_id: str) -> Task:
+    """Return what the task's file said."""
+    return Task.model_validate_json(db.execute("SELECT spec FROM tasks WHERE id = ?", (task_id,)).fetchone()[0])
+
+
+def all_entries(db: Connection) -> list[Entry]:
+    """Return every task in order of arrival."""
+    return _entries(db, "ORDER BY seq")
+
+
+def in_state(db: Connection, state: State, limit: int = -1) -> list[Entry]:
+    """Return the tasks in this state, the next one first; all of them unless a limit is given."""
+    return _entries(db, "WHERE state = ? ORDER BY priority DESC, seq LIMIT ?", state, limit)
+
+
+def counts(db: Connection) -> dict[str, int]:
+    """Return how many tasks are in each state."""
+    return dict(db.execute("SELECT state, count(*) FROM tasks GROUP BY state").fetchall())
+
+
+def start_due(db: Connection, now: float, limit: int, *, standin: bool) -> list[Entry]:
+    """Move up to `limit` waiting tasks whose time has come to `executing`: higher priority, then arrival.
+
+    Calls that go to Kimi are recorded here, before they leave.
+    """
+    due = _entries(
+        db,
+        "WHERE state IN ('available', 'retryable') AND standin = ? AND due_at <= ? "
+        "AND (deadline_at IS NULL OR deadline_at > ?) ORDER BY priority DESC, seq LIMIT ?",
+        standin,
+        now,
+        now,
+        limit,
+    )
+    for entry in due:
+        db.execute(
+            "UPDATE tasks SET state = 'executing', attempts = attempts + 1, started_at = coalesce(started_at, ?), "
+            "deadline_at = coalesce(deadline_at, ? + timeout) WHERE id = ?",
+            (now, now, entry.id),
+        )
+        if not standin:
+            db.execute("INSERT INTO sends (task_id, sent_at) VALUES (?, ?)", (entry.id, now))
+    return [started for entry in due if (started := get(db, entry.id))]
+
+
+def overdue(db: Connection, now: float) -> list[Entry]:
+    """Return the waiting tasks whose own time-out has passed."""
+    return _entries(db, "WHERE state IN ('available', 'retryable') AND deadline_at <= ?", now)
+
+
+def next_due(db: Connection, *, standin: bool) -> float | None:
+    """Return the earliest instant at which a waiting task may start."""
+    return _instant(
+        db, "SELECT min(due_at) FROM tasks WHERE state IN ('available', 'retryable') AND standin = ?", standin
+    )
+
+
+def next_deadline(db: Connection) -> float | None:
+    """Return the earliest instant at which a waiting task times out."""
+    return _instant(db, "SELECT min(deadline_at) FROM tasks WHERE state IN ('available', 'retryable')")
+
+
+def any_open(db: Connection, now: float, *, real: bool, standin: bool) -> bool:
+    """Tell whether a task waits for its turn now, or has been tried and will be again."""
+    row = db.execute(
+        "SELECT 1 FROM tasks WHERE (state = 'retryable' OR (state = 'available' AND due_at <= ?)) "
+        "AND CASE standin WHEN 1 THEN ? ELSE ? END LIMIT 1",
+        (now, standin, real),
+    ).fetchone()
+    return row is not None
+
+
+def _instant(db: Connection, query: str, *values: object) -> float | None:
+    found = db.execute(query, values).fetchone()[0]
+    return None if found is None else float(found)
+
+
+def retry_at(db: Connection, task_id: str, due_at: float) -> None:
+    db.execute("UPDATE tasks SET state = 'retryable', due_at = ? WHERE id = ?", (due_at, task_id))
+
+
+def put_back(db: Connection, task_id: str) -> None:
+    """Make a task available again whose call was refused for a reason that is not the task's."""
+    db.execute("UPDATE tasks SET state = 'available', attempts = attempts - 1 WHERE id = ?", (task_id,))
+
+
+def count_crash(db: Connection, entry: Entry, now: float, warnings: Sequence[str]) -> None:
+    """Retry a task whose call the runner's own death cut; the time it was dead does not count against its time-out."""
+    db.execute(
+        "UPDATE tasks SET state = 'retryable', due_at = ?, deadline_at = NULL, crashes = crashes + 1, warnings = ? "
+        "WHERE id = ?",
+        (now, json.dumps([*entry.warnings, *warnings]), entry.id),
+    )
+
+
+def finish(db: Connection, task_id: str, outcome: Outcome, error_kind: str | None, now: float) -> None:
+    """Record how the task ended, once its result is on the disk."""
+    db.execute(
+        "UPDATE tasks SET state = ?, hold_reason = NULL, outcome = ?, error_kind = ?, completed_at = ?, "
+        "ended = (SELECT coalesce(max(ended), 0) + 1 FROM tasks) WHERE id = ?",
+        (outcome.state, outcome, error_kind, now, task_id),
+    )
+
+
+def ended_count(db: Connection) -> int:
+    """Return the number of the newest ending; it grows by one with each task that ends."""
+    return int(db.execute("SELECT coalesce(max(ended), 0) FROM tasks").fetchone()[0])
+
+
+def failed_since(db: Connection, ended: int) -> bool:
+    """Tell whether a task that ended after the `ended`th is not done."""
+    return db.execute("SELECT 1 FROM tasks WHERE ended > ? AND outcome != 'done'", (ended,)).fetchone() is not None
+
+
+def latest_ended(db: Connection) -> str | None:
+    row = db.execute("SELECT id FROM tasks WHERE ended IS NOT NULL ORDER BY ended DESC LIMIT 1").fetchone()
+    return row["id"] if row else None
+
+
+def pending(db: Connection, limit: int) -> tuple[list[Entry], int]:
+    """Return the newest ended tasks that nobody has acknowledged, and how many more there are."""
+    where = "WHERE ended IS NOT NULL AND acknowledged_at IS NULL"
+    total = db.execute(f"SELECT count(*) FROM tasks {where}").fetchone()[0]  # noqa: S608 - a constant
+    return _entries(db, f"{where} ORDER BY ended DESC LIMIT ?", limit), max(0, total - limit)
+
+
+def acknowledge(db: Connection, task_ids: Sequence[str], now: float) -> None:
+    db.executemany(
+        "UPDATE tasks SET acknowledged_at = ?, ack_written = 0 "
+        "WHERE id = ? AND ended IS NOT NULL AND acknowledged_at IS NULL",
+        [(now, task_id) for task_id in task_ids],
+    )
+
+
+def unacknowledged_ids(db: Connection) -> list[str]:
+    return [row["id"] for row in db.execute("SELECT id FROM tasks WHERE ended IS NOT NULL AND acknowledged_at IS NULL")]
+
+
+def unwritten_acks(db: Connection) -> list[Entry]:
+    """Return the acknowledged tasks whose result file does not say so yet."""
+    return _entries(db, "WHERE ack_written = 0")
+
+
+def ack_written(db: Connection, task_id: str) -> None:
+    db.execute("UPDATE tasks SET ack_written = 1 WHERE id = ?", (task_id,))
+
+
+def seen_key(db: Connection, key: str, now: float) -> str | None:
+    """Return the id of the task that had this dedupe key in the last 24 hours."""
+    row = db.execute("SELECT task_id FROM dedupe WHERE key = ? AND seen_at > ?", (key, now - DEDUPE_SECONDS)).fetchone()
+    return row["task_id"] if row else None
+
+
+def remember_key(db: Connection, key: str, task_id: str, now: float) -> None:
+    """Let the key stand for this task. A key that the dispatcher has already bound to it keeps its time."""
+    db.execute("DELETE FROM dedupe WHERE seen_at <= ?", (now - DEDUPE_SECONDS,))
+    db.execute("INSERT OR IGNORE INTO dedupe (key, task_id, seen_at) VALUES (?, ?, ?)", (key, task_id, now))
+
+
+def is_ended(entry: Entry) -> bool:
+    return entry.state in ENDED

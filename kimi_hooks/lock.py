@@ -1,0 +1,95 @@
+"""One runner for each workspace, by a kernel lock that dies with its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from kimi_hooks.errors import LockHeldError
+
+# Whoever asks for the state holds the lock for some microseconds; a runner that starts just then tries again.
+TRIES = 25
+PAUSE_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds the lock; `ready` once its watch and first listing are in place."""
+
+    pid: int
+    ready: bool
+    lacks_key: bool
+
+
+class Lock:
+    """The lock of one workspace, held from `take` to `release` or the end of the process."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._fd: int | None = None
+
+    def take(self) -> None:
+        """Take the lock. Raises LockHeldError that names the holder."""
+        fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        for _ in range(TRIES):
+            if _locked(fd, fcntl.LOCK_EX):
+                self._fd = fd
+                self.say(ready=False)
+                return
+            time.sleep(PAUSE_SECONDS)
+        os.close(fd)
+        refuse_if_held(self._file)
+        raise LockHeldError(f"{self._file}: cannot be locked; is spool/ on a local disk?")
+
+    def say(self, *, ready: bool, lacks_key: bool = False) -> None:
+        """Write down who holds the lock, whether it is ready, and whether its tasks wait for an API key."""
+        if self._fd is not None:
+            text = json.dumps({"pid": os.getpid(), "ready": ready, "lacks_key": lacks_key}).encode().ljust(128)
+            os.pwrite(self._fd, text, 0)
+
+    def release(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def holder(file: Path) -> Holder | None:
+    """Return who holds the lock, None when nobody does."""
+    try:
+        fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if _locked(fd, fcntl.LOCK_SH):
+            return None
+        return _told(os.read(fd, 4096))
+    finally:
+        os.close(fd)
+
+
+def refuse_if_held(file: Path) -> None:
+    """Raise LockHeldError that names the holder, if there is one."""
+    other = holder(file)
+    if other is not None:
+        home = file.parent.parent
+        raise LockHeldError(f"{home}: a runner works here already (process {other.pid}); kimi-hooks stop ends it")
+
+
+def _locked(fd: int, how: int) -> bool:
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _told(data: bytes) -> Holder:
+    try:
+        told = json.loads(data)
+        return Holder(int(told["pid"]), bool(told["ready"]), bool(told["lacks_key"]))
+    except (ValueError, KeyError, TypeError):
+        return Holder(0, ready=False, lacks_key=False)

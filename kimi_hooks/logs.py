@@ -1,0 +1,56 @@
+"""One line for each transition, in the log file and on the console; never a secret."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+LOGGER = logging.getLogger("kimi_hooks")
+MIN_SECRET_CHARACTERS = 6
+
+
+class _OneLine(logging.Formatter):
+    """UTC times; control characters are shown and not sent, so that a task's name cannot write log lines."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+        self.converter = time.gmtime
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= MIN_SECRET_CHARACTERS)
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        for secret in self._secrets:
+            line = line.replace(secret, "***")
+        return line if record.exc_info else visible(line)
+
+
+def visible(text: str) -> str:
+    """Return the text with every control character written as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def set_up(file: Path | None, *, console: bool, secrets: Iterable[str]) -> None:
+    """Send the log to the file and, if wanted, to stderr. Values in `secrets` are masked wherever they turn up."""
+    formatter = _OneLine(secrets)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    LOGGER.handlers.clear()
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _attach(logging.FileHandler(file, encoding="utf-8", errors="backslashreplace"), formatter)
+    if console:
+        _attach(logging.StreamHandler(sys.stderr), formatter)
+
+
+def transition(task_id: str, state: str, **details: object) -> None:
+    """Log that the task is now in this state."""
+    told = " ".join(f"{key}={value}" for key, value in details.items() if value is not None)
+    LOGGER.info("%s %s%s", task_id, state, f" {told}" if told else "")
+
+
+def _attach(handler: logging.Handler, formatter: logging.Formatter) -> None:
+    handler.setFormatter(formatter)
+    LOGGER.addHandler(handler)

@@ -1,0 +1,58 @@
+"""All the mistakes in a mapping at once, each with its place and, for an unknown key, the nearest known one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """Return ` (did you mean ...?)` for the nearest known word, or a list of them all when none is near."""
+    found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" (did you mean {found[0]!r}?)" if found else f" (known: {', '.join(sorted(known))})"
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Return one line for each mistake that pydantic found in the data for `model`."""
+    return [_line(item, model) for item in error.errors(include_url=False, include_context=True)]
+
+
+def _line(item: Any, model: type[BaseModel]) -> str:
+    place = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"unknown key {place!r}{nearest(str(item['loc'][-1]), _keys_at(model, item['loc'][:-1]))}"
+    message = item["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
+    return f"{place}: {message}{_given(item)}" if place else message
+
+
+def _given(item: Any) -> str:
+    value = item.get("input")
+    if item["type"] in {"missing", "value_error"} or isinstance(value, dict | list):
+        return ""
+    shown = repr(value)
+    return f", not {shown if len(shown) <= 60 else shown[:57] + '...'}"  # noqa: PLR2004
+
+
+def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> Collection[str]:
+    """Follow the place of a mistake down the nested models to the keys that are known there.
+
+    List positions and the keys of free mappings lead no deeper: their model has been reached before.
+    """
+    for part in path:
+        if part in model.model_fields:
+            model = _model_in(model.model_fields[part].annotation) or model
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> Any:
+    """Return the model inside `list[Model]`, `Model | None` or `dict[str, list[Model]]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _model_in(argument)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,1 @@
+"""The mail slot: files go in, claimed files come out."""

@@ -1,0 +1,206 @@
+"""Which files in the outbox are complete, and taking them by rename."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kimi_hooks import atomic
+from kimi_hooks.clock import Clock
+from kimi_hooks.logs import LOGGER, visible
+from kimi_hooks.outbox.reading import ENDINGS
+from kimi_hooks.task import is_id, new_id
+
+IGNORED_ENDINGS = ("~", ".tmp", ".part", ".swp")
+MAX_NAME_BYTES = 180
+STAGED_PREFIX = ".claimed-"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A file that is ours now: `path` in `spool/incoming/`, the id it got, and the name it was dropped under."""
+
+    task_id: str
+    path: Path
+    file_name: str
+
+
+@dataclass(frozen=True)
+class _Stillness:
+    size: int
+    mtime_ns: int
+    since: float
+
+
+class Outbox:
+    """The folder as the runner sees it. It remembers how long unfinished files have been still."""
+
+    def __init__(self, folder: Path, incoming: Path, clock: Clock, settle_seconds: float) -> None:
+        self._folder = folder
+        self._incoming = incoming
+        self._clock = clock
+        self._settle = settle_seconds
+        self._still: dict[str, _Stillness] = {}
+        self._warned: set[str] = set()
+
+    def ready(self) -> tuple[list[str], float | None]:
+        """Return the names of the complete files in order of arrival, and in how many seconds to look again.
+
+        The second is None when no file is waited for; a file that is held open rings the bell when it is closed.
+        Raises OSError when the folder cannot be listed.
+        """
+        with os.scandir(self._folder) as entries:
+            found = [(entry.stat(follow_symlinks=False), entry.name) for entry in entries if self._is_task(entry)]
+        self._still = {name: self._still[name] for _, name in found if name in self._still}
+        found.sort(key=lambda item: (item[0].st_mtime_ns, item[1]))
+        complete = [name for status, name in found if self._is_complete(name, status)]
+        return complete, self._next_look()
+
+    def claim(self, names: Iterable[str], is_known: Callable[[str], bool]) -> list[Claim]:
+        """Move the files to `spool/incoming/` under their task ids and put both folders on the disk.
+
+        A file whose stem is a well-formed id that `is_known` has never seen keeps that id.
+        """
+        claims: list[Claim] = []
+        for name in names:
+            stem = name.rpartition(".")[0]
+            taken = {claim.task_id for claim in claims}
+            keeps_id = is_id(stem) and stem not in taken and not is_known(stem)
+            task_id = stem if keeps_id else new_id(self._clock.now())
+            try:
+                claims.append(self._move(name, task_id))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                LOGGER.error("outbox/%s cannot be taken and stays there: %s", visible(name), error)
+        if claims:
+            atomic.sync_folder(self._folder)
+            atomic.sync_folder(self._incoming)
+        return claims
+
+    def claimed_before(self) -> list[Claim]:
+        """Return what a killed runner had claimed, bringing home what it was carrying between file systems."""
+        for staged in self._folder.glob(f"{STAGED_PREFIX}*"):
+            self._carry(staged, self._incoming / staged.name.removeprefix(STAGED_PREFIX))
+        files = sorted(path for path in self._incoming.iterdir() if "__" in path.name)
+        return [Claim(task_id, path, name) for path in files for task_id, _, name in [path.name.partition("__")]]
+
+    def _is_task(self, entry: os.DirEntry[str]) -> bool:
+        if entry.name.startswith(".") or entry.name.endswith(IGNORED_ENDINGS) or entry.is_dir(follow_symlinks=False):
+            return False
+        if os.path.splitext(entry.name)[1].lower() in ENDINGS:  # noqa: PTH122 - called for every file of a flood
+            return True
+        if entry.name not in self._warned:
+            self._warned.add(entry.name)
+            LOGGER.warning(
+                "outbox/%s is left alone: task files end in %s", visible(entry.name), ", ".join(sorted(ENDINGS))
+            )
+        return False
+
+    def _is_complete(self, name: str, status: os.stat_result) -> bool:
+        if not stat.S_ISREG(status.st_mode):
+            return True
+        open_for_writing = _held_open(self._folder / name) if status.st_size else None
+        if open_for_writing is not None:
+            return not open_for_writing
+        return self._has_settled(name, status)
+
+    def _has_settled(self, name: str, status: os.stat_result) -> bool:
+        now = self._clock.monotonic()
+        known = self._still.get(name)
+        if known is None or (known.size, known.mtime_ns) != (status.st_size, status.st_mtime_ns):
+            self._still[name] = _Stillness(status.st_size, status.st_mtime_ns, now)
+            return False
+        return now - known.since >= self._settle
+
+    def _next_look(self) -> float | None:
+        if not self._still:
+            return None
+        first = min(still.since for still in self._still.values())
+        return max(0.0, first + self._settle - self._clock.monotonic()) or self._settle
+
+    def _move(self, name: str, task_id: str) -> Claim:
+        target = self._incoming / f"{task_id}__{_cut(name)}"
+        try:
+            (self._folder / name).rename(target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            staged = self._folder / f"{STAGED_PREFIX}{target.name}"
+            (self._folder / name).rename(staged)
+            self._carry(staged, target)
+        self._still.pop(name, None)
+        return Claim(task_id, target, name)
+
+    def _carry(self, staged: Path, target: Path) -> None:
+        """Bring a staged file from the outbox's file system to ours: its id is in its name, so never twice."""
+        temporary = target.with_name(f"{atomic.TEMPORARY_PREFIX}{target.name}")
+        if staged.is_symlink() or not staged.is_file():
+            temporary.symlink_to("/nonexistent/not-a-plain-file")
+        else:
+            shutil.copyfile(staged, temporary)
+            _sync_file(temporary)
+        temporary.replace(target)
+        atomic.sync_folder(target.parent)
+        staged.unlink()
+
+
+def _held_open(path: Path) -> bool | None:
+    """Tell whether anybody holds the file open for writing; None when the system will not say.
+
+    A read lease is granted only when nobody does (fcntl(2), F_SETLEASE): microseconds, where waiting for stillness
+    takes half a second.
+    """
+    if not hasattr(fcntl, "F_SETLEASE"):
+        return None
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # A writer that opens the file just now breaks the lease, which sends a signal: SIGIO would end the process.
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return True if error.errno == errno.EAGAIN else None
+    finally:
+        os.close(fd)
+    return False
+
+
+def _cut(name: str) -> str:
+    """Cut a file name at 180 bytes, at a character, keeping its ending."""
+    raw = os.fsencode(name)
+    if len(raw) <= MAX_NAME_BYTES:
+        return name
+    ending = os.fsencode(os.path.splitext(name)[1])  # noqa: PTH122 - bytes
+    kept = raw[: MAX_NAME_BYTES - len(ending)].decode("utf-8", "ignore")
+    return kept + os.fsdecode(ending)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def dropped(folder: Path) -> list[str]:
+    """Return the names of the task files that no runner has taken yet."""
+    return [path.name for path in folder.iterdir() if path.suffix.lower() in ENDINGS and path.name[0] != "."]
+
+
+def is_dropped(folder: Path, task_id: str) -> bool:
+    """Tell whether a file that will keep this id waits in the outbox."""
+    return is_id(task_id) and any((folder / f"{task_id}{ending}").exists() for ending in ENDINGS)
+
+
+def is_claimed(incoming: Path, task_id: str) -> bool:
+    """Tell whether a runner has claimed a file under this id and not yet put it away."""
+    return is_id(task_id) and any(incoming.glob(f"{task_id}__*"))

@@ -1,0 +1,60 @@
+"""A bounded number of threads, made when first needed, that never keep the process from leaving."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+
+from kimi_hooks.logs import LOGGER
+
+Work = Callable[[], None]
+
+
+class Pool:
+    """Runs work in up to `size` threads.
+
+    Daemon threads and not concurrent.futures: that joins its threads at exit, and a call may last an hour. The journal
+    makes it safe to leave one behind.
+    """
+
+    def __init__(self, name: str, size: int, on_done: Work) -> None:
+        """`on_done` is called, in the thread, each time that a place has become free."""
+        self._name = name
+        self._size = size
+        self._on_done = on_done
+        self._work: queue.SimpleQueue[Work] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._busy = 0
+
+    @property
+    def busy(self) -> int:
+        """How many pieces of work were submitted and have not ended."""
+        return self._busy
+
+    @property
+    def free(self) -> int:
+        """How many pieces of work would start at once."""
+        return max(0, self._size - self._busy)
+
+    def submit(self, work: Work) -> None:
+        with self._lock:
+            self._busy += 1
+            is_short = self._busy > self._threads and self._threads < self._size
+            self._threads += is_short
+        self._work.put(work)
+        if is_short:
+            threading.Thread(target=self._serve, name=f"{self._name}-{self._threads}", daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            work = self._work.get()
+            try:
+                work()
+            except Exception:  # noqa: BLE001 - a thread must outlive what it was given
+                LOGGER.exception("a bug: work in a %s thread raised", self._name)
+            finally:
+                with self._lock:
+                    self._busy -= 1
+                self._on_done()

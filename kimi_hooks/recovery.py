@@ -1,0 +1,48 @@
+"""What a killed runner left behind, put right before anything new is started."""
+
+from __future__ import annotations
+
+from kimi_hooks import atomic, ending, intake, results, turns, worker
+from kimi_hooks.ending import Failure
+from kimi_hooks.journal import deliveries, sends, tasks
+from kimi_hooks.journal.tasks import Entry
+from kimi_hooks.limits import WINDOW_SECONDS
+from kimi_hooks.logs import transition
+from kimi_hooks.parts import Parts
+from kimi_hooks.states import State
+
+REPEATED = "a call was cut when the runner died; it was made again, so it may have been paid twice"
+
+
+def recover(parts: Parts) -> list[Entry]:
+    """Bring the disk and the journal in step. Returns the tasks whose answer is there and only has to be carried on."""
+    for folder in (parts.workspace.results, parts.workspace.incoming, parts.workspace.outbox):
+        atomic.remove_leftovers(folder)
+    now = parts.clock.now()
+    parts.journal.write(deliveries.forget_running)
+    parts.journal.write(lambda db: sends.settle(db, now, now - WINDOW_SECONDS))
+    intake.recover(parts)
+    interrupted = parts.journal.read(lambda db: tasks.in_state(db, State.EXECUTING))
+    return [entry for entry in interrupted if _has_answer(parts, entry)]
+
+
+def _has_answer(parts: Parts, entry: Entry) -> bool:
+    """Settle an interrupted task by what is on the disk; tell whether a stored answer has to be carried on."""
+    result = results.read(parts.workspace.results, entry.id)
+    if result is not None:
+        ending.settle(parts, result)
+        return False
+    if turns.last(parts.workspace.turns, entry.id) is not None:
+        return True
+    _answer_unknown(parts, entry)
+    return False
+
+
+def _answer_unknown(parts: Parts, entry: Entry) -> None:
+    if entry.crashes >= parts.config.retry.max_crashes:
+        told = f"the runner died {entry.crashes + 1} times while this task was being answered"
+        worker.fail(parts, entry.id, Failure("crash", f"{told}; look at spool/logs/runner.log"))
+        return
+    warnings = [] if REPEATED in entry.warnings else [REPEATED]
+    parts.journal.write(lambda db: tasks.count_crash(db, entry, parts.clock.now(), warnings))
+    transition(entry.id, State.RETRYABLE, crashes=entry.crashes + 1)

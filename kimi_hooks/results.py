@@ -1,0 +1,65 @@
+"""The files in `results/`: one for each ended task, and three that are derived from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kimi_hooks import atomic
+from kimi_hooks.clock import iso
+
+LATEST = "latest.json"
+OUTPUT = "task-output.txt"
+PENDING = "pending-wake.json"
+MAX_PENDING = 1000
+NO_TOKENS: Mapping[str, int] = {"prompt": 0, "completion": 0, "total": 0, "cached": 0, "reasoning": 0}
+# What a turn says when Kimi has not answered.
+NO_TURN: Mapping[str, Any] = {
+    "text": "",
+    "reasoning": None,
+    "finish_reason": None,
+    "model": None,
+    "tokens": NO_TOKENS,
+    "cost": None,
+    "warnings": [],
+}
+
+
+def path_of(results: Path, task_id: str) -> Path:
+    return results / f"{task_id}.json"
+
+
+def write(results: Path, result: Mapping[str, Any]) -> None:
+    """Put the result on the disk, whole. Raises OSError."""
+    atomic.write_text(path_of(results, result["task_id"]), _json(result))
+
+
+def read(results: Path, task_id: str) -> dict[str, Any] | None:
+    """Return the result, None when there is none or it is not ours."""
+    try:
+        result = json.loads(path_of(results, task_id).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) and result.get("task_id") == task_id else None
+
+
+def acknowledge(results: Path, task_id: str, at: float) -> None:
+    """Write into the result that somebody has seen it. Raises OSError."""
+    result = read(results, task_id)
+    if result is not None:
+        write(results, {**result, "status": "acknowledged", "acknowledged_at": iso(at)})
+
+
+def refresh(results: Path, latest_id: str | None, pending: Sequence[Mapping[str, Any]], more: int) -> None:
+    """Write the three derived files anew. Raises OSError."""
+    atomic.write_text(results / PENDING, _json({"pending": list(pending), "more": more}))
+    latest = read(results, latest_id) if latest_id else None
+    if latest is not None:
+        atomic.write_text(results / OUTPUT, latest["output"])
+        atomic.write_text(results / LATEST, _json(latest))
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"

@@ -1,0 +1,187 @@
+"""The runner: startup, main loop, shutdown. It sleeps until the bell rings or a known instant comes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+from kimi_hooks import deliveries, derived, intake, recovery
+from kimi_hooks.errors import WorkspaceError
+from kimi_hooks.journal import deliveries as owed
+from kimi_hooks.journal import tasks
+from kimi_hooks.lock import Lock
+from kimi_hooks.logs import LOGGER
+from kimi_hooks.parts import Parts
+from kimi_hooks.pool import Pool
+from kimi_hooks.schedule import Schedule
+from kimi_hooks.watcher import Watch
+from kimi_hooks.workspace import SECRETS_NAME
+
+LARGE_DRAIN = 1000
+LOOK_AGAIN_SECONDS = 1.0
+LONGEST_SLEEP_SECONDS = 30 * 24 * 3600.0
+FORCED = 128
+
+
+class Runner:
+    """One running workspace; `run` returns when it was stopped, or drained."""
+
+    def __init__(self, parts: Parts, on_ready: Callable[[], None] = lambda: None) -> None:
+        self._parts = parts
+        self._on_ready = on_ready
+        self._lock = Lock(parts.workspace.lock_file)
+        self._watch = Watch()
+        self._calls = Pool("call", parts.config.limits.concurrency, parts.bell.ring)
+        self._hooks = Pool("hook", parts.config.limits.hooks, parts.bell.ring)
+        self._schedule = Schedule(parts, self._calls)
+        self._is_stopping = False
+        self._refreshed = -1
+        self._ended_before = parts.journal.read(tasks.ended_count)
+        self._look_again: float | None = None
+        self._is_ready = False
+        self._told_keyless: bool | None = None
+
+    @property
+    def left_work_behind(self) -> bool:
+        """Whether calls or hooks are running: after `run`, because the grace time was over."""
+        return bool(self._calls.busy or self._hooks.busy)
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether a task failed since the start, or waits for a person."""
+        failed = self._parts.journal.read(lambda db: tasks.failed_since(db, self._ended_before))
+        waiting = self._parts.journal.read(
+            lambda db: tasks.any_open(db, self._parts.clock.now(), real=True, standin=True)
+        )
+        return failed or waiting
+
+    def stop(self) -> None:
+        """Ask the runner to finish what runs and leave. May be called from any thread and from a signal handler."""
+        self._is_stopping = True
+        self._parts.bell.ring()
+
+    def heed_signals(self) -> None:
+        """Let the first SIGTERM or ^C stop the runner, and the second leave at once. For the main thread only."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def run(self, *, drain: bool = False) -> None:
+        """Work until stopped, or with `drain` until nothing is left to do. Raises LockHeldError and WorkspaceError."""
+        self.startup()
+        try:
+            self.main_loop(drain=drain)
+        finally:
+            self.shutdown()
+
+    def startup(self) -> None:
+        """Take the lock, set the watch, put right what a killed runner left, list the outbox once."""
+        self._lock.take()
+        self._set_watch()
+        for entry in recovery.recover(self._parts):
+            self._schedule.carry_on(entry)
+        self._turn()
+        self._is_ready = True
+        self._say_where_we_stand()
+        self._on_ready()
+        LOGGER.info("runner started in %s, process %d", self._parts.workspace.home, os.getpid())
+
+    def main_loop(self, *, drain: bool) -> None:
+        """Sleep until something happened or is due, then do all that can be done now."""
+        while not self._is_stopping:
+            # Asked before the turn: what ends during it may owe something that only the next turn sees.
+            was_quiet = not self.left_work_behind
+            self._turn()
+            if drain and was_quiet and self._is_drained():
+                return
+            self._parts.bell.wait(self._seconds_to_next())
+
+    def shutdown(self) -> None:
+        """Finish what runs, up to the grace time; the journal knows about the rest."""
+        end = self._parts.clock.monotonic() + self._parts.config.grace_seconds
+        if self.left_work_behind:
+            LOGGER.info("stopping: %d calls, %d hooks still run", self._calls.busy, self._hooks.busy)
+        while self.left_work_behind and (left := end - self._parts.clock.monotonic()) > 0:
+            self._parts.bell.wait(left)
+        self._watch.stop()
+        self._refresh()
+        self._parts.site.processes.kill_all()
+        if not self.left_work_behind:
+            # Otherwise the kernel releases it when the last thread is gone, and not a moment before.
+            self._lock.release()
+        LOGGER.info("runner stopped")
+
+    def _turn(self) -> None:
+        taken = intake.take_in(self._parts)
+        self._look_again = LOOK_AGAIN_SECONDS if taken.count > LARGE_DRAIN else taken.look_again
+        if not self._is_stopping:
+            self._schedule.start_due()
+        self._refresh()
+        self._deliver()
+        if self._is_ready and self._schedule.lacks_key != self._told_keyless:
+            self._say_where_we_stand()
+
+    def _refresh(self) -> None:
+        """Bring `results/` in step with the journal, once for all that has ended since."""
+        workspace, journal = self._parts.workspace, self._parts.journal
+        try:
+            acked = derived.write_acks(workspace, journal)
+            ended = journal.read(tasks.ended_count)
+            if acked or ended != self._refreshed:
+                derived.refresh(workspace, journal)
+                self._refreshed = ended
+        except OSError as error:
+            LOGGER.error("results/ cannot be written: %s; make room or give it back its permissions", error)
+
+    def _deliver(self) -> None:
+        """Start the hooks that are owed news; the derived files that they may read are written first."""
+        now = self._parts.clock.now()
+        due = self._parts.journal.read(owed.next_due)
+        if self._is_stopping or not self._hooks.free or due is None or due > now:
+            return
+        started = self._parts.journal.write(lambda db: owed.start_due(db, now, self._hooks.free))
+        self._refresh()
+        for delivery in started:
+            self._hooks.submit(lambda owed_to=delivery: deliveries.deliver(self._parts, owed_to))  # type: ignore[misc]
+
+    def _seconds_to_next(self) -> float | None:
+        """Return how long there is certainly nothing to do; None when only the bell can bring work."""
+        now = self._parts.clock.now()
+        instants = [self._schedule.next_instant()]
+        if self._hooks.free:
+            instants.append(self._parts.journal.read(owed.next_due))
+        waits = [max(0.0, instant - now) for instant in instants if instant is not None]
+        if self._look_again is not None:
+            waits.append(self._look_again)
+        return min([*waits, LONGEST_SLEEP_SECONDS]) if waits else None
+
+    def _is_drained(self) -> bool:
+        if self.left_work_behind or self._look_again is not None:
+            return False
+        return not self._schedule.has_open_work() and self._parts.journal.read(owed.next_due) is None
+
+    def _set_watch(self) -> None:
+        workspace, ring = self._parts.workspace, self._parts.bell.ring
+        try:
+            self._watch.add(workspace.outbox, ring)
+            self._watch.add(workspace.bell, ring)
+            self._watch.add(workspace.home, ring, names=frozenset({SECRETS_NAME}))
+            self._watch.start()
+        except OSError as error:
+            raise WorkspaceError(
+                f"{workspace.home}: cannot be watched: {error}; raise fs.inotify.max_user_watches"
+            ) from error
+
+    def _say_where_we_stand(self) -> None:
+        """Let other processes know that we are at work, and whether tasks wait for a key."""
+        self._told_keyless = self._schedule.lacks_key
+        self._lock.say(ready=True, lacks_key=self._told_keyless)
+        if self._told_keyless:
+            LOGGER.warning("no KIMI_API_KEY: tasks wait; set it in %s", self._parts.workspace.secrets_file)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self._is_stopping:
+            self._parts.site.processes.kill_all()
+            os._exit(FORCED + number)
+        self.stop()

@@ -1,0 +1,93 @@
+"""Values that come from the environment or a secrets file: the only place that reads them, and where each came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from kimi_hooks.config import Config
+from kimi_hooks.workspace import SECRETS_NAME, Workspace
+
+DEFAULTS: Mapping[str, str] = {
+    "KIMI_API_URL": "https://api.moonshot.cn/v1",
+    "KIMI_MODEL": "kimi-k3",
+    "OPENCLAW_GATEWAY_URL": "http://127.0.0.1:18789",
+}
+NAMES = (
+    "KIMI_API_KEY",
+    "KIMI_API_URL",
+    "KIMI_MODEL",
+    "WEBHOOK_URL",
+    "WEBHOOK_SECRET",
+    "OPENCLAW_GATEWAY_URL",
+    "OPENCLAW_HOOKS_TOKEN",
+)
+SECRET_NAMES = frozenset({"KIMI_API_KEY", "WEBHOOK_SECRET", "OPENCLAW_HOOKS_TOKEN"})
+ALIASES: Mapping[str, str] = {"KIMI_API_KEY": "MOONSHOT_API_KEY"}
+API_KEY_NAMES = frozenset({"KIMI_API_KEY", "MOONSHOT_API_KEY"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What each name is set to, and the place that said so."""
+
+    values: Mapping[str, str]
+    origins: Mapping[str, str]
+
+    def get(self, name: str) -> str | None:
+        return self.values.get(name)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the values that must never be seen."""
+        return tuple(value for name, value in self.values.items() if name in SECRET_NAMES)
+
+    def chosen(self, names: tuple[str, ...], environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables that a hook's `env:` names, from here or else from the runner's own environment."""
+        known = {name: self.values.get(name) or environ.get(name) for name in names}
+        return {name: value for name, value in known.items() if value}
+
+
+def read(workspace: Workspace, config: Config, environ: Mapping[str, str], user_home: Path) -> Settings:
+    """Look each name up: the environment, `.env.kimi` here, the agent's, config.yaml, the default.
+
+    An empty value counts as not set. Raises nothing: an unreadable secrets file is as good as none.
+    """
+    sources: list[tuple[str, Mapping[str, str | None]]] = [
+        ("environment", dict(environ)),
+        *((str(file), _secrets_in(file)) for file in secrets_files(workspace, user_home)),
+        (str(workspace.config_file), _from_config(config)),
+        ("default", dict(DEFAULTS)),
+    ]
+    values, origins = {}, {}
+    for name in NAMES:
+        for origin, source in sources:
+            value = source.get(name) or source.get(ALIASES.get(name, name))
+            if value:
+                values[name], origins[name] = value.strip(), origin
+                break
+    return Settings(values, origins)
+
+
+def secrets_files(workspace: Workspace, user_home: Path) -> tuple[Path, Path]:
+    """Return the files that may hold secrets, the nearer one first."""
+    return workspace.secrets_file, user_home / ".openclaw" / "workspace" / SECRETS_NAME
+
+
+def _secrets_in(file: Path) -> dict[str, str | None]:
+    try:
+        return dict(dotenv_values(file, interpolate=False))
+    except (OSError, UnicodeDecodeError):
+        return {}
+
+
+def _from_config(config: Config) -> dict[str, str | None]:
+    return {
+        "KIMI_API_URL": config.kimi.api_url,
+        "KIMI_MODEL": config.kimi.model,
+        "WEBHOOK_URL": config.webhook.url,
+        "OPENCLAW_GATEWAY_URL": config.openclaw.gateway_url,
+    }

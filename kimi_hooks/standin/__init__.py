@@ -1,0 +1,1 @@
+"""A local imitation of the Kimi API, for trying things out and for tests: no key, no cost, no internet."""

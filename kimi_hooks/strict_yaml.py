@@ -1,0 +1,105 @@
+"""YAML that holds no surprise: the only door to PyYAML.
+
+Refused with line and column: duplicate keys, anchors and aliases (bombs), tags, nesting deeper than 50, numbers that
+JSON does not know. Dates stay text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+import yaml
+
+MAX_DEPTH = 50
+
+
+class YamlMistakeError(ValueError):
+    """The text is not the YAML we take; the message says where and why."""
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader that refuses what could surprise, and keeps some top-level values as they were written."""
+
+    raw_keys: Collection[str] = ()
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _mistake("anchors and aliases are not taken", event.start_mark)
+        if getattr(event, "tag", None) is not None:
+            raise _mistake(f"the tag {event.tag} is not taken; write a plain value", event.start_mark)
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise _mistake(f"nested deeper than {MAX_DEPTH}", event.start_mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int | float | bool | None):
+                raise _mistake("a key must be a plain word", key_node.start_mark)
+            if key in seen:
+                raise _mistake(f"the key {key!r} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+    def construct_document(self, node: Any) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            for key_node, value_node in node.value:
+                _keep_as_written(key_node, value_node, self.raw_keys)
+        return super().construct_document(node)
+
+    def construct_yaml_float(self, node: Any) -> float:
+        number = super().construct_yaml_float(node)
+        if not math.isfinite(number):
+            raise _mistake("not a number that can be used", node.start_mark)
+        return number
+
+
+def _keep_as_written(key_node: Any, value_node: Any, raw_keys: Collection[str]) -> None:
+    if key_node.value in raw_keys and isinstance(value_node, yaml.ScalarNode):
+        is_null = value_node.tag == "tag:yaml.org,2002:null"
+        value_node.tag = value_node.tag if is_null else "tag:yaml.org,2002:str"
+
+
+# Dates stay text, and so does the merge key `<<`, which needs aliases to be of use.
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":timestamp", ":merge"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", _StrictLoader.construct_yaml_float)
+
+
+def load(text: str, *, raw_keys: Collection[str] = ()) -> Any:
+    """Return the one document in `text` as plain Python values.
+
+    `raw_keys` are top-level keys whose plain values stay text as written, so that `group: -5298003529` and
+    `name: 012` keep every character. Raises YamlMistakeError.
+    """
+    try:
+        loader = _StrictLoader(text)
+        loader.raw_keys = raw_keys
+        return loader.get_single_data()
+    except yaml.MarkedYAMLError as error:
+        raise YamlMistakeError(_describe(error)) from error
+    except yaml.reader.ReaderError as error:
+        raise YamlMistakeError(f"character {error.position + 1} (U+{error.character:04X}) is not taken") from error
+    except (ValueError, RecursionError) as error:
+        raise YamlMistakeError(str(error)) from error
+
+
+def _mistake(problem: str, mark: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+def _describe(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{place}{error.problem or error.context or error}"

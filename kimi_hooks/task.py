@@ -1,0 +1,154 @@
+"""What a task file says: one frozen value, checked."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import secrets
+import string
+import unicodedata
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from kimi_hooks.clock import parse_iso
+from kimi_hooks.errors import TaskError
+from kimi_hooks.mistakes import describe
+
+MAX_NAME = 200
+DERIVED_NAME = 40
+ID_PATTERN = re.compile(r"kimi-[0-9]{1,12}-[a-z0-9]{8}")
+_ID_ALPHABET = string.ascii_lowercase + string.digits
+
+
+def _utf8(text: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("holds half a surrogate pair, which is not text") from None
+    if "\0" in text:
+        raise ValueError("holds a NUL, which neither a hook nor Kimi can take")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in _utf8(text)):
+        raise ValueError("holds a control character or a line break; write it on one line")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; say what Kimi shall do")
+    return text
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _json_only(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        _utf8(json.dumps(value, allow_nan=False, ensure_ascii=False))
+    except (TypeError, RecursionError):
+        raise ValueError("holds something that JSON does not know") from None
+    return value
+
+
+def _instant(value: float | str | None) -> float | str | None:
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        return _iso_text(str(value))
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError("must be an ISO time or a number of seconds from now")
+    return seconds
+
+
+def _iso_text(text: str) -> str:
+    try:
+        parse_iso(text)
+    except ValueError:
+        raise ValueError(f"must be an ISO time or a number of seconds from now, not {text!r}") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_utf8)]
+Line = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
+Lines = Annotated[tuple[Line, ...], BeforeValidator(_listed)]
+
+
+class Task(BaseModel):
+    """One task as its file says it. `timeout` is in seconds; `not_before` an ISO time or seconds from acceptance."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    prompt: Annotated[Text, AfterValidator(_not_blank)]
+    name: Annotated[Line, Field(max_length=MAX_NAME)]
+    group: Line | None = None
+    channel: Line = "telegram"
+    account: Line | None = None
+    thread_id: Line | None = None
+    reply_to: Line | None = None
+    model: Line | None = None
+    system: Text | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    reasoning_effort: Line | None = None
+    context: Lines = ()
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600.0
+    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
+    not_before: Annotated[float | str | None, AfterValidator(_instant)] = None
+    after: Lines = ()
+    dedupe_key: Annotated[Line, Field(max_length=500)] | None = None
+    standin: bool = False
+    metadata: Annotated[dict[str, Any], AfterValidator(_json_only)] = {}
+    dispatched_from: Line | None = None
+
+    def starts_at(self, accepted: float) -> float:
+        """Return the instant, in seconds since 1970, before which the task must not be sent."""
+        if self.not_before is None:
+            return accepted
+        if isinstance(self.not_before, float):
+            return accepted + self.not_before
+        return max(accepted, parse_iso(self.not_before))
+
+
+# Keys whose plain YAML values are kept as written: `group: -5298003529`, `name: 012`.
+TEXT_KEYS = frozenset(
+    name for name in Task.model_fields if name not in {"context", "after", "metadata", "standin", "timeout", "priority"}
+) - {"temperature", "max_tokens"}
+
+
+def check(data: dict[str, Any], *, default_name: str, where: str) -> tuple[Task, list[str]]:
+    """Return the task in `data` and warnings about it. Raises TaskError that names every mistake."""
+    name = data.get("name")
+    if name is None or name == "":
+        name = default_name
+    warnings = []
+    if isinstance(name, str) and len(name) > MAX_NAME:
+        warnings.append(f"the name was cut at {MAX_NAME} characters")
+        name = name[:MAX_NAME]
+    try:
+        return Task.model_validate({**data, "name": name}), warnings
+    except ValidationError as error:
+        raise TaskError(f"{where}: {'; '.join(describe(error, Task))}") from error
+
+
+def derived_name(text: str, limit: int = MAX_NAME) -> str:
+    """Make a name of any text: one line, no control characters, at most `limit` characters, never empty."""
+    words = " ".join("".join(char if char.isprintable() else " " for char in text[: limit * 8]).split())
+    return words[:limit].strip() or "task"
+
+
+def new_id(now: float) -> str:
+    """Return a fresh task id, `kimi-<unix seconds>-<8 of a-z0-9>`: safe in file names and URLs."""
+    return f"kimi-{int(now)}-{''.join(secrets.choice(_ID_ALPHABET) for _ in range(8))}"
+
+
+def is_id(text: str) -> bool:
+    """Tell whether the text is a well-formed task id."""
+    return ID_PATTERN.fullmatch(text) is not None

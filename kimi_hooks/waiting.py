@@ -1,0 +1,68 @@
+"""Wait for tasks to end, woken by the files that the runner writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from kimi_hooks.clock import Clock
+from kimi_hooks.errors import UnknownTaskError, WaitTimedOutError
+from kimi_hooks.journal import tasks
+from kimi_hooks.journal.store import Journal, open_existing
+from kimi_hooks.journal.tasks import Entry
+from kimi_hooks.outbox.folder import is_claimed, is_dropped
+from kimi_hooks.watcher import Bell, Watch
+from kimi_hooks.workspace import Workspace
+
+DROPPED = "dropped"
+
+
+def whereabouts(workspace: Workspace, journal: Journal, task_id: str) -> Entry | str:
+    """Return the task's row, or `dropped` while no runner has accepted its file. Raises UnknownTaskError.
+
+    Looked up in the order in which a file travels, so that one on its way is not missed.
+    """
+    if is_dropped(workspace.outbox, task_id) or is_claimed(workspace.incoming, task_id):
+        return DROPPED
+    entry = journal.read(lambda db: tasks.get(db, task_id))
+    if entry is None:
+        raise UnknownTaskError(f"{task_id}: no such task in {workspace.home}; kimi-hooks status lists what there is")
+    return entry
+
+
+def wait(workspace: Workspace, task_ids: Sequence[str], timeout: float | None, clock: Clock) -> list[Entry]:
+    """Block until all the tasks have ended and return their rows in the order asked.
+
+    The runner writes the derived files in `results/` after each ending is in the journal: that wakes us. Raises
+    UnknownTaskError and WaitTimedOutError.
+    """
+    bell, watch = Bell(), Watch()
+    watch.add(workspace.results, bell.ring)
+    watch.start()
+    try:
+        return _wait(workspace, task_ids, timeout, clock, bell)
+    finally:
+        watch.stop()
+
+
+def _wait(
+    workspace: Workspace, task_ids: Sequence[str], timeout: float | None, clock: Clock, bell: Bell
+) -> list[Entry]:
+    end = None if timeout is None else clock.monotonic() + timeout
+    while True:
+        journal = open_existing(workspace.journal_file)
+        try:
+            found = [whereabouts(workspace, journal, task_id) for task_id in task_ids]
+        finally:
+            journal.close()
+        entries = [entry for entry in found if isinstance(entry, Entry) and tasks.is_ended(entry)]
+        if len(entries) == len(task_ids):
+            return entries
+        left = None if end is None else end - clock.monotonic()
+        if left is not None and left <= 0:
+            raise WaitTimedOutError(f"not ended within {timeout:g} s: {', '.join(_open_ids(task_ids, entries))}")
+        bell.wait(left)
+
+
+def _open_ids(task_ids: Sequence[str], ended: Iterable[Entry]) -> list[str]:
+    done = {entry.id for entry in ended}
+    return [task_id for task_id in task_ids if task_id not in done]

@@ -1,0 +1,135 @@
+"""The life of one task, from the call to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from kimi_hooks import asking, backoff, turns
+from kimi_hooks.ending import Failure, end
+from kimi_hooks.errors import TaskError
+from kimi_hooks.journal import facts, tasks
+from kimi_hooks.journal.store import Connection
+from kimi_hooks.journal.tasks import Entry
+from kimi_hooks.kimi import catalogue
+from kimi_hooks.kimi.client import Answer, Endpoint
+from kimi_hooks.kimi.failure import CallFailedError
+from kimi_hooks.kimi.failure import Failure as CallFailure
+from kimi_hooks.logs import LOGGER, transition
+from kimi_hooks.parts import Parts
+from kimi_hooks.results import NO_TOKENS, NO_TURN
+from kimi_hooks.task import Task
+
+
+def run(parts: Parts, entry: Entry) -> None:
+    """Take an executing task to its end, or back to the queue."""
+    task = parts.journal.read(lambda db: tasks.task_of(db, entry.id))
+    try:
+        turn = turns.last(parts.workspace.turns, entry.id) or ask(parts, entry, task)
+    except TaskError as error:
+        end(parts, entry, task, None, Failure("invalid_task", str(error)))
+    except CallFailedError as error:
+        settle_failure(parts, entry, task, error)
+    else:
+        end(parts, entry, task, turn, None)
+
+
+def ask(parts: Parts, entry: Entry, task: Task) -> dict[str, Any]:
+    """Call Kimi and put the answer on the disk. Raises TaskError and CallFailedError."""
+    endpoint = parts.standin() if entry.standin else kimi_endpoint(parts)
+    request = asking.request_for(parts, task)
+    transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, standin=entry.standin or None)
+    answer = parts.client.ask(entry.id, endpoint, request, deadline=_deadline(parts, entry))
+    turn = _turn(answer, request.model, endpoint)
+    turns.write(parts.workspace.turns, entry.id, 1, turn)
+    return turn
+
+
+def expire(parts: Parts, entry: Entry) -> None:
+    """End a waiting task whose own time-out has passed."""
+    task = parts.journal.read(lambda db: tasks.task_of(db, entry.id))
+    end(parts, entry, task, None, timed_out(task))
+
+
+def fail(parts: Parts, task_id: str, failure: Failure) -> None:
+    """End a task that cannot be carried on."""
+    entry, task = parts.journal.read(lambda db: (tasks.get(db, task_id), tasks.task_of(db, task_id)))
+    if entry is not None and not tasks.is_ended(entry):
+        end(parts, entry, task, turns.last(parts.workspace.turns, task_id), failure)
+
+
+def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedError) -> None:
+    """Decide what a failed call means: the queue waits, the task is tried again, or it ends."""
+    failure = error.failure
+    if failure.action == "pause":
+        parts.journal.write(lambda db: _pause(db, entry.id, failure.kind))
+        LOGGER.error("%s queue paused (%s): %s; then: kimi-hooks resume", entry.id, failure.kind, failure.message)
+        parts.bell.ring()
+    elif failure.action == "retry" and entry.attempts - entry.crashes < parts.config.retry.max_attempts:
+        _retry(parts, entry, failure)
+    else:
+        told = timed_out(task) if failure.kind == "timeout" else _told(failure)
+        end(parts, entry, task, {**NO_TURN, "text": error.partial} if error.partial else None, told)
+
+
+def kimi_endpoint(parts: Parts) -> Endpoint:
+    """Return where Kimi is. The queue does not start a task without a key, so there is one."""
+    settings = parts.read_settings()
+    return Endpoint(url=settings.values["KIMI_API_URL"], key=settings.get("KIMI_API_KEY") or "", standin=False)
+
+
+def timed_out(task: Task) -> Failure:
+    return Failure("timeout", f"no complete answer within {task.timeout:g} s of the first call; raise `timeout`")
+
+
+def _retry(parts: Parts, entry: Entry, failure: CallFailure) -> None:
+    retry = parts.config.retry
+    wait = backoff.pause(
+        entry.attempts - entry.crashes, first=retry.first_pause, cap=retry.max_pause, jitter=parts.clock.chance
+    )
+    wait = max(wait, failure.retry_after or 0.0)
+    due_at = parts.clock.now() + wait
+    parts.journal.write(lambda db: tasks.retry_at(db, entry.id, due_at))
+    transition(entry.id, "retryable", attempt=entry.attempts, again_in=f"{wait:.1f}s", why=failure.message)
+    parts.bell.ring()
+
+
+def _pause(db: Connection, task_id: str, reason: str) -> None:
+    facts.pause(db, reason)
+    tasks.put_back(db, task_id)
+
+
+def _told(failure: CallFailure) -> Failure:
+    return Failure(failure.kind, failure.message, failure.http_status, failure.request_id)
+
+
+def _deadline(parts: Parts, entry: Entry) -> float | None:
+    if entry.deadline_at is None:
+        return None
+    return parts.clock.monotonic() + entry.deadline_at - parts.clock.now()
+
+
+def _turn(answer: Answer, model: str, endpoint: Endpoint) -> dict[str, Any]:
+    cost, warnings = _cost(answer, model, endpoint)
+    tokens: Mapping[str, int] = asdict(answer.usage) if answer.usage else NO_TOKENS
+    return {
+        "text": answer.text,
+        "reasoning": answer.reasoning,
+        "finish_reason": answer.finish_reason,
+        "model": answer.model or model,
+        "tokens": dict(tokens),
+        "cost": cost,
+        "warnings": [*answer.warnings, *warnings],
+    }
+
+
+def _cost(answer: Answer, model: str, endpoint: Endpoint) -> tuple[dict[str, Any] | None, list[str]]:
+    if endpoint.standin:
+        return None, []
+    if answer.usage is None:
+        return None, ["the cost is not known: the answer came without token counts"]
+    cost = catalogue.cost(answer.model or model, answer.usage, catalogue.currency_of(endpoint.url))
+    if cost is None:
+        return None, [f"the cost is not known: no price for {answer.model or model} at {endpoint.url}"]
+    return asdict(cost), []

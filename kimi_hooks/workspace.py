@@ -1,0 +1,140 @@
+"""The folder that a runner works in: where it is and what lies where."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kimi_hooks import config
+from kimi_hooks.errors import WorkspaceError
+
+CONFIG_NAME = "config.yaml"
+SECRETS_NAME = ".env.kimi"
+# The file may be broken elsewhere and is still the workspace's; so this is not asked of a YAML parser.
+_MARK = re.compile(r"^workspace:[ \t]*1[ \t]*(#.*)?\r?$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The paths of one workspace. Making the value touches nothing."""
+
+    home: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.home / CONFIG_NAME
+
+    @property
+    def secrets_file(self) -> Path:
+        return self.home / SECRETS_NAME
+
+    @property
+    def outbox(self) -> Path:
+        return self.home / "outbox"
+
+    @property
+    def hooks(self) -> Path:
+        return self.home / "hooks"
+
+    @property
+    def results(self) -> Path:
+        return self.home / "results"
+
+    @property
+    def spool(self) -> Path:
+        return self.home / "spool"
+
+    @property
+    def incoming(self) -> Path:
+        return self.spool / "incoming"
+
+    @property
+    def turns(self) -> Path:
+        return self.spool / "turns"
+
+    @property
+    def rejected(self) -> Path:
+        return self.spool / "rejected"
+
+    @property
+    def hook_runs(self) -> Path:
+        return self.spool / "hook-runs"
+
+    @property
+    def bell(self) -> Path:
+        return self.spool / "bell"
+
+    @property
+    def journal_file(self) -> Path:
+        return self.spool / "journal.db"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.spool / "lock"
+
+    @property
+    def log_file(self) -> Path:
+        return self.spool / "logs" / "runner.log"
+
+    def result_file(self, task_id: str) -> Path:
+        return self.results / f"{task_id}.json"
+
+    def working_folders(self) -> tuple[Path, ...]:
+        """Return the folders that the program itself needs."""
+        return (
+            self.outbox,
+            self.results,
+            self.incoming,
+            self.turns,
+            self.rejected,
+            self.hook_runs,
+            self.bell,
+            self.log_file.parent,
+        )
+
+    def ring(self) -> None:
+        """Wake the runner, if there is one; it looks at the journal and the folders then."""
+        (self.bell / "rung").write_text("", encoding="utf-8")
+
+    def make_folders(self) -> None:
+        """Make the folders that are missing; `spool/` is for its owner only. Raises WorkspaceError."""
+        try:
+            self.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in self.working_folders():
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(f"{self.home}: cannot make the workspace's folders: {error}") from error
+
+
+def find(option: str | None, environ: Mapping[str, str], cwd: Path) -> Workspace:
+    """Return the workspace to use: --home, $KIMI_HOOKS_HOME, a parent of `cwd` that is one, or the default place."""
+    if option:
+        return Workspace(Path(option).expanduser().absolute())
+    if environ.get("KIMI_HOOKS_HOME"):
+        return Workspace(Path(environ["KIMI_HOOKS_HOME"]).expanduser().absolute())
+    for folder in (cwd, *cwd.parents):
+        if _is_marked(folder / CONFIG_NAME):
+            return Workspace(folder)
+    return Workspace(Path("~/.openclaw/workspace/kimi-dispatch").expanduser())
+
+
+def read_config(workspace: Workspace) -> config.Config:
+    """Return the checked config.yaml. Raises WorkspaceError when there is none, ConfigError when it is wrong."""
+    try:
+        text = workspace.config_file.read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise WorkspaceError(
+            f"{workspace.home} is not a workspace (no {CONFIG_NAME}); lay one out with: kimi-hooks init"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkspaceError(f"{workspace.config_file}: cannot be read: {error}") from error
+    return config.parse(text, str(workspace.config_file))
+
+
+def _is_marked(file: Path) -> bool:
+    try:
+        return _MARK.search(file.read_text("utf-8", "replace")) is not None
+    except OSError:
+        return False

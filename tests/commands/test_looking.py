@@ -1,0 +1,197 @@
+"""`status`, `show`, `wait`, `hooks`: what is there, for people and for scripts."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from kimi_hooks.standin.faults import Fault
+from tests.house import House
+
+
+def test_status_of_a_fresh_workspace(house: House) -> None:
+    """Nothing has run: a stopped runner and zeros; looking makes nothing."""
+    status = json.loads(house.call("status", "--json").stdout)
+    assert status["runner"] == {"state": "stopped", "pid": None}
+    assert status["paused"] is None
+    assert set(status["tasks"].values()) == {0}
+    assert not house.workspace.journal_file.exists()
+
+
+def test_status_of_a_running_runner(house: House) -> None:
+    """The process id, and each task in its state."""
+    house.drop("later.json", {"prompt": "x", "name": "later", "not_before": "2999-01-01T00:00:00Z"})
+    house.drop("held.json", {"prompt": "x", "name": "held", "after": "nobody"})
+    child = house.start()
+    status = json.loads(house.call("status", "--json").stdout)
+    assert status["runner"] == {"state": "running", "pid": child.pid}
+    assert (status["tasks"]["available"], status["tasks"]["held"]) == (1, 1)
+    text = house.call("status").stdout
+    assert str(child.pid) in text
+    assert "later" in text
+    assert "held (after)" in text
+
+
+def test_status_counts_what_no_runner_has_taken(house: House) -> None:
+    """Files in the outbox are `dropped`."""
+    house.drop("a.md", "a")
+    assert json.loads(house.call("status", "--json").stdout)["tasks"]["dropped"] == 1
+
+
+def test_status_tells_a_pause_and_its_remedy(house: House) -> None:
+    """By a person, and for want of a key."""
+    house.call("pause")
+    assert json.loads(house.call("status", "--json").stdout)["paused"] == "person"
+    assert "kimi-hooks resume" in house.call("status").stdout
+    house.call("resume")
+    house.start(KIMI_API_KEY="")
+    assert json.loads(house.call("status", "--json").stdout)["paused"] == "no_key"
+    assert "KIMI_API_KEY" in house.call("status").stdout
+
+
+def test_a_pause_holds_tasks_back_until_resume(house: House) -> None:
+    """What is dropped meanwhile is accepted and waits."""
+    house.call("pause")
+    house.drop("kimi-1700000000-aaaaaaaa.md", "a")
+    with house.running():
+        assert house.entry().state == "available"
+        house.call("resume")
+        house.wait("kimi-1700000000-aaaaaaaa")
+    assert house.prompts() == ["a"]
+
+
+def test_show_a_result(house: House) -> None:
+    """The answer on stdout, the rest on stderr; --json is the result file."""
+    house.drop("a.md", "a")
+    house.drain()
+    task_id = house.entry().id
+    shown = house.call("show", task_id)
+    assert shown.stdout.strip() == house.result()["output"]
+    assert "done" in shown.stderr
+    assert json.loads(house.call("show", task_id, "--json").stdout) == house.result()
+
+
+def test_show_a_task_that_waits(house: House) -> None:
+    """Before its file is taken it is `dropped`; after that, its state."""
+    task_id = house.call("dispatch", "-p", "x", "--not-before", "2999-01-01").stdout.strip()
+    assert json.loads(house.call("show", task_id, "--json").stdout) == {"task_id": task_id, "state": "dropped"}
+    house.drain()
+    assert json.loads(house.call("show", task_id, "--json").stdout)["state"] == "available"
+    assert "available" in house.call("show", task_id).stdout
+
+
+@pytest.mark.parametrize("task_id", ["kimi-1-nothing0", "../../etc/passwd", "*", "", "kimi-1-aaaaaaaa\n"])
+def test_an_unknown_id_is_told(house: House, task_id: str) -> None:
+    """Whatever it looks like, it leads nowhere else."""
+    for verb in ("show", "wait"):
+        finished = house.call(verb, task_id)
+        assert finished.returncode == 1
+        assert "no such task" in finished.stderr
+
+
+def test_an_answer_cannot_steer_the_terminal(house: House) -> None:
+    """Escape sequences of Kimi's are not passed on."""
+    house.kimi.add(Fault(text="safe \x1b]0;title\x07 \x9b31m text"))
+    house.drop("a.md", "a")
+    house.drain()
+    shown = house.call("show", house.entry().id).stdout
+    assert "\x1b" not in shown
+    assert "\x9b" not in shown
+    assert "safe" in shown
+
+
+def test_wait_returns_0_when_all_are_done_and_1_when_one_is_not(house: House) -> None:
+    """Several ids; each with its outcome on a line."""
+    house.drop("kimi-1700000000-aaaaaaaa.md", "a")
+    house.drop("kimi-1700000000-bbbbbbbb.md", " ")
+    house.drain()
+    assert house.call("wait", "kimi-1700000000-aaaaaaaa").returncode == 0
+    both = house.call("wait", "kimi-1700000000-aaaaaaaa", "kimi-1700000000-bbbbbbbb")
+    assert both.returncode == 1
+    assert both.stdout == "kimi-1700000000-aaaaaaaa done\nkimi-1700000000-bbbbbbbb failed\n"
+
+
+def test_wait_times_out_with_124(house: House) -> None:
+    """A task that nobody takes does not hold a script for ever."""
+    task_id = house.call("dispatch", "-p", "x").stdout.strip()
+    finished = house.call("wait", task_id, "--timeout", "0.1")
+    assert finished.returncode == 124
+    assert task_id in finished.stderr
+
+
+def test_wait_begins_before_the_runner_does(house: House) -> None:
+    """Waiting for a dropped task works when the runner is started only later."""
+    task_id = house.call("dispatch", "-p", "x").stdout.strip()
+    codes: list[int] = []
+    waiter = threading.Thread(target=lambda: codes.append(house.call("wait", task_id).returncode))
+    waiter.start()
+    house.start()
+    waiter.join(30)
+    assert codes == [0]
+
+
+def test_hooks_list(house: House) -> None:
+    """Every hook in the order of the file."""
+    house.configure({"TaskFailed": [{"matcher": "a|b", "hooks": [{"id": "x", "command": "true"}]}]})
+    (row,) = json.loads(house.call("hooks", "list", "--json").stdout)
+    assert (row["id"], row["event"], row["matcher"], row["command"]) == ("x", "TaskFailed", "a|b", "true")
+    assert "x" in house.call("hooks", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        ("hooks/missing.sh", "no such file"),
+        ("hooks/not-executable.sh", "run bit"),
+        ("hooks/bad.sh.j2", "bad.sh.j2:2"),
+        ("hooks/missing.sh.j2", "missing.sh.j2"),
+        ("hooks/no-interpreter.sh", "interpreter"),
+    ],
+)
+def test_hooks_check_finds_what_would_not_run(house: House, command: str, problem: str) -> None:
+    """Exit code 1 and the place, before a task has to find out."""
+    (house.workspace.hooks / "not-executable.sh").write_text("#!/bin/sh\n")
+    (house.workspace.hooks / "no-interpreter.sh").write_text("#!/nowhere/sh\n")
+    (house.workspace.hooks / "no-interpreter.sh").chmod(0o755)
+    (house.workspace.hooks / "bad.sh.j2").write_text('#!/bin/sh\necho "{{ task_name }}"\n')
+    house.configure({"TaskCompleted": [{"hooks": [{"id": "x", "command": command}]}]})
+    finished = house.call("hooks", "check")
+    assert finished.returncode == 1
+    assert problem in finished.stdout
+
+
+def test_hooks_check_passes_the_shipped_workspace(house: House) -> None:
+    """What `init` lays out is sound."""
+    house.workspace.config_file.unlink()
+    house.call("init", str(house.home))
+    finished = house.call("hooks", "check")
+    assert finished.returncode == 0, finished.stdout
+    assert "notify-agi" in finished.stdout
+
+
+def test_a_broken_config_is_told_with_place_and_remedy(house: House) -> None:
+    """All the mistakes at once, exit code 1."""
+    house.configure({"TaskCompletd": []}, limts={}, retry={"max_attempts": 0})
+    for verb in (["hooks", "check"], ["status"], ["run"], ["dispatch", "-p", "x"]):
+        finished = house.call(*verb)
+        assert finished.returncode == 1
+        assert "did you mean 'limits'?" in finished.stderr
+        assert "retry.max_attempts" in finished.stderr
+        assert "config.yaml" in finished.stderr
+
+
+def test_hooks_runs_is_the_record(house: House) -> None:
+    """Every run with its outcome and both outputs, newest first; for one task or one hook."""
+    house.hook("#!/bin/sh\necho out\necho err >&2\nexit 1\n", retries=1)
+    house.drop("a.md", "a")
+    house.drain()
+    runs = json.loads(house.call("hooks", "runs", "--json").stdout)
+    assert [run["outcome"] for run in runs] == ["gave_up", "retry"]
+    assert set(runs[0]) == {"hook_id", "event", "event_id", "task_id", "attempt", "outcome", "exit_code", "duration_ms",
+                            "stdout", "stderr"}  # fmt: skip
+    assert (runs[0]["stdout"], runs[0]["stderr"], runs[0]["exit_code"]) == ("out\n", "err\n", 1)
+    assert json.loads(house.call("hooks", "runs", "--json", "--hook", "other").stdout) == []
+    assert len(json.loads(house.call("hooks", "runs", "--json", "--task", house.entry().id).stdout)) == 2
+    assert "my-hook" in house.call("hooks", "runs").stdout

@@ -1,0 +1,102 @@
+"""config.yaml: every mistake is told with its place; matchers follow Claude Code's rules."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from kimi_hooks.config import MatcherPart, parse
+from kimi_hooks.defaults import folder
+from kimi_hooks.errors import ConfigError
+
+HOOK = {"command": "true"}
+
+
+def config_with(hooks: object, **keys: object) -> str:
+    return yaml.safe_dump({"workspace": 1, "hooks": hooks, **keys})
+
+
+def test_the_shipped_config_is_sound() -> None:
+    """What `init` lays out parses, with both hooks under both events."""
+    config = parse((folder() / "config.yaml").read_text(), "config.yaml")
+    assert [hook.hook_id for hook in config.each_hook()] == ["webhook-handler", "notify-agi"] * 2
+
+
+def test_the_smallest_config_has_the_documented_defaults() -> None:
+    """One line is enough."""
+    config = parse("workspace: 1\n", "config.yaml")
+    assert (config.limits.requests_per_minute, config.limits.concurrency) == (10, 32)
+    assert (config.retry.max_attempts, config.retry.max_crashes) == (8, 20)
+    assert (config.max_task_bytes, config.settle_seconds) == (10 * 1024 * 1024, 0.5)
+    assert config.each_hook() == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("workspace: 2\n", "workspace"),
+        ("workspace: 1\nlimts: {}\n", "did you mean 'limits'?"),
+        ("workspace: 1\nlimits: {requests_per_minut: 3}\n", "did you mean 'requests_per_minute'?"),
+        ("workspace: 1\nlimits: {concurrency: 0}\n", "limits.concurrency"),
+        ("workspace: 1\nkimi: {idle_timeout: soon}\n", "kimi.idle_timeout"),
+        (config_with({"TaskComplete": []}), "did you mean 'TaskCompleted'?"),
+        (config_with({"TaskCompleted": [{"hooks": [{"comand": "true"}]}]}), "did you mean 'command'?"),
+        (config_with({"TaskCompleted": [{"matcher": "(", "hooks": [HOOK]}]}), "not a regular expression"),
+        (config_with({"TaskCompleted": [{"matcher": ["a"], "hooks": [HOOK]}]}), "matcher"),
+        (config_with({"TaskCompleted": [{"hooks": [{**HOOK, "id": "a b"}]}]}), "id"),
+        (config_with({"TaskCompleted": [{"hooks": [{"command": "bash hooks/x.sh.j2"}]}]}), "must be the first word"),
+        (
+            config_with({"TaskFailed": [{"hooks": [{**HOOK, "id": "x"}]}], "StopFailure": [
+                {"hooks": [{"command": "false", "id": "x"}]}]}),
+            "stands twice",
+        ),
+        ("workspace: 1\nworkspace: 1\n", "line 2"),
+        ("- a\n", "keys and values"),
+        ("workspace: [\n", "line 2"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_place(text: str, told: str) -> None:
+    """The file, the key and the nearest known word."""
+    with pytest.raises(ConfigError, match=r"config\.yaml") as caught:
+        parse(text, "config.yaml")
+    assert told in str(caught.value)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    """Nobody mends a file one error at a time."""
+    with pytest.raises(ConfigError) as caught:
+        parse("workspace: 1\nlimts: {}\nretry: {max_attempts: -1}\n", "config.yaml")
+    assert "limts" in str(caught.value)
+    assert "max_attempts" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("matcher", "text", "accepted"),
+    [
+        (None, "anything", True),
+        ("", "anything", True),
+        ("*", "anything", True),
+        ("auth", "auth", True),
+        ("auth", "auth-api", False),
+        ("auth", "Auth", False),
+        ("auth|web", "web", True),
+        ("auth, web", "web", True),
+        ("auth-api,web-1", "auth-api", True),
+        ("auth.*", "my-auth-api", True),
+        ("^auth", "my-auth", False),
+        ("^auth$", "auth", True),
+        ("登入", "修登入頁", True),
+    ],
+)
+def test_matchers(matcher: str | None, text: str, accepted: bool) -> None:
+    """All; a list of exact names; else an unanchored, case-sensitive regular expression."""
+    assert MatcherPart(matcher=matcher, hooks=()).accepts(text) is accepted
+
+
+def test_a_hook_without_an_id_has_a_stable_one() -> None:
+    """The event and a hash of the handler: the same after a reload, another for another command."""
+    text = config_with({"TaskCompleted": [{"hooks": [HOOK, {"command": "false"}]}]})
+    one, two = (hook.hook_id for hook in parse(text, "c").each_hook())
+    assert [one, two] == [hook.hook_id for hook in parse(text, "c").each_hook()]
+    assert one.startswith("TaskCompleted-")
+    assert one != two

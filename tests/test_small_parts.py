@@ -1,0 +1,258 @@
+"""The parts of the lowest floor."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kimi_hooks import atomic, backoff, limits, logs
+from kimi_hooks.clock import iso, parse_iso
+from kimi_hooks.errors import LaunchError, LockHeldError
+from kimi_hooks.lock import Lock, holder
+from kimi_hooks.mistakes import nearest
+from kimi_hooks.pool import Pool
+from kimi_hooks.process import Finished, Processes
+from kimi_hooks.watcher import Bell, Watch
+from tests.house import until
+
+
+@given(attempt=st.integers(1, 500), jitter=st.floats(0, 1, exclude_max=True))
+def test_pauses_grow_to_the_cap_and_are_jittered(attempt: int, jitter: float) -> None:
+    """Between half of the doubled pause and all of it, never above the cap."""
+    pause = backoff.pause(attempt, first=2, cap=60, jitter=lambda: jitter)
+    full = min(60, 2 * 2 ** min(attempt - 1, 10))
+    assert full / 2 <= pause <= full
+
+
+@given(sends=st.lists(st.floats(0, 1000)), now=st.floats(0, 1000), per_window=st.integers(1, 20))
+def test_a_free_slot_and_the_next_slot_agree(sends: list[float], now: float, per_window: int) -> None:
+    """There is a slot now exactly when the next one is now; at the next instant there is one."""
+    free = limits.free_slots(sends, now, per_window)
+    then = limits.next_slot(sends, now, per_window)
+    assert (free > 0) == (then == now)
+    assert limits.free_slots(sends, then + 1e-6, per_window) > 0
+
+
+@given(st.lists(st.floats(0, 300), min_size=1, max_size=60), st.integers(1, 12))
+def test_no_60_seconds_hold_more_than_the_limit(wishes: list[float], per_window: int) -> None:
+    """Whenever calls are wished for: sent only into free slots, no window of a minute holds too many."""
+    sends: list[float] = []
+    for wish in sorted(wishes):
+        now = max(wish, sends[-1] if sends else 0)
+        while not limits.free_slots(sends, now, per_window):
+            now = max(limits.next_slot(sends, now, per_window), now + 1e-6)
+        sends.append(now)
+    for start in sends:
+        assert sum(start <= sent < start + 60 for sent in sends) <= per_window
+
+
+@given(st.floats(0, 4_000_000_000))
+def test_instants_survive_being_written_down(seconds: float) -> None:
+    """To the second, in UTC."""
+    text = iso(seconds)
+    assert text is not None
+    assert abs(parse_iso(text) - seconds) < 1
+
+
+def test_nearest_names_one_or_all() -> None:
+    """A typo gets its word, anything else the whole list."""
+    assert nearest("promt", ["prompt", "model"]) == " (did you mean 'prompt'?)"
+    assert nearest("zzz", ["prompt", "model"]) == " (known: model, prompt)"
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_leftover(tmp_path: Path) -> None:
+    """Whole or absent, also when it goes wrong in between."""
+    path = tmp_path / "a.txt"
+    atomic.write_text(path, "old")
+    path.with_name("folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        atomic.write_text(path.with_name("folder"), "new")
+    assert path.read_text() == "old"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.txt", "folder"]
+
+
+def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
+    """And nothing else."""
+    (tmp_path / ".tmp-123").touch()
+    (tmp_path / "kept").touch()
+    atomic.remove_leftovers(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]
+
+
+def run(folder: Path, script: str, timeout: float = 20, stdin: bytes = b"") -> Finished:
+    return Processes().run(
+        ["sh", "-c", script], folder=folder, stdin=stdin, env={"PATH": os.environ["PATH"]}, cwd=folder, timeout=timeout
+    )
+
+
+def test_a_grandchild_that_holds_the_output_does_not_hold_the_hook(tmp_path: Path) -> None:
+    """A command that has exited has ended, whatever it left in the background."""
+    started = time.monotonic()
+    finished = run(tmp_path, "sleep 5 & echo $! > pid; echo out")
+    assert time.monotonic() - started < 4
+    assert (finished.exit_code, finished.timed_out, finished.stdout) == (0, False, "out\n")
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_a_time_out_ends_the_whole_group(tmp_path: Path) -> None:
+    """Children included, TERM ignored or not."""
+    finished = run(tmp_path, "trap '' TERM; (trap '' TERM; echo $$ > child; sleep 30) & sleep 30", timeout=0.2)
+    assert finished.timed_out
+    group = int((tmp_path / "child").read_text())
+    until(lambda: not _group_lives(group))
+
+
+def test_a_hook_that_heeds_term_may_say_goodbye(tmp_path: Path) -> None:
+    """TERM comes first, KILL only after a grace."""
+    finished = run(tmp_path, "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.05; done", timeout=0.5)
+    assert (finished.timed_out, finished.exit_code) == (True, 3)
+    assert finished.stdout.endswith("bye\n")
+
+
+def test_large_input_may_be_ignored_and_large_output_is_cut(tmp_path: Path) -> None:
+    """Neither can block; of the output the end is kept."""
+    finished = run(tmp_path, "yes | head -c 1000000; echo end", stdin=b"x" * 5_000_000)
+    assert finished.exit_code == 0
+    assert len(finished.stdout) == 8192
+    assert finished.stdout.endswith("end\n")
+
+
+def test_a_command_that_is_not_there(tmp_path: Path) -> None:
+    """Told apart from one that ran and failed."""
+    with pytest.raises(LaunchError, match="/nowhere"):
+        Processes().run(["/nowhere/x"], folder=tmp_path, stdin=b"", env={}, cwd=tmp_path, timeout=1)
+
+
+def test_the_bell_wakes_from_a_signal_handler_and_from_threads() -> None:
+    """A ring is never lost, and one ring is enough for many."""
+    bell = Bell()
+    for _ in range(1000):
+        bell.ring()
+    bell.wait(None)
+    started = time.monotonic()
+    bell.wait(0.05)
+    assert time.monotonic() - started >= 0.04
+    previous = signal.signal(signal.SIGUSR1, lambda *_: bell.ring())
+    try:
+        threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGUSR1)).start()
+        bell.wait(20)
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("how", ["rename in", "write", "link", "fifo"])
+def test_the_watch_rings_for_what_can_be_a_new_file(tmp_path: Path, how: str) -> None:
+    """Whatever the way in."""
+    folder, beside = tmp_path / "watched", tmp_path / "x"
+    folder.mkdir()
+    beside.write_text("x")
+    watch = Watch()
+    rung = threading.Event()
+    watch.add(folder, rung.set)
+    watch.start()
+    try:
+        ways: dict[str, Callable[[], object]] = {
+            "rename in": lambda: beside.rename(folder / "a"),
+            "write": lambda: (folder / "a").write_text("a"),
+            "link": lambda: os.link(beside, folder / "a"),
+            "fifo": lambda: os.mkfifo(folder / "a"),
+        }
+        ways[how]()
+        assert rung.wait(20)
+    finally:
+        watch.stop()
+
+
+def test_the_watch_does_not_ring_for_reading_or_for_dotfiles(tmp_path: Path) -> None:
+    """Our own listing and claiming must not wake us; nor does what a writer has not finished."""
+    (tmp_path / "a").write_text("a")
+    rings = threading.Semaphore(0)
+    watch = Watch()
+    watch.add(tmp_path, rings.release)
+    watch.start()
+    try:
+        (tmp_path / "a").read_text()
+        (tmp_path / ".tmp-1").write_text("x")
+        (tmp_path / "a").rename(tmp_path.parent / "claimed")
+        (tmp_path / "end").touch()
+        # `end` is made and closed: two rings, and nothing before them rang.
+        assert rings.acquire(timeout=20)
+        assert rings.acquire(timeout=20)
+    finally:
+        watch.stop()
+    assert not rings.acquire(blocking=False)
+
+
+def test_one_holder_of_a_lock(tmp_path: Path) -> None:
+    """The second is told who has it; a released lock is free."""
+    file = tmp_path / "spool" / "lock"
+    file.parent.mkdir()
+    assert holder(file) is None
+    lock = Lock(file)
+    lock.take()
+    lock.say(ready=True, lacks_key=True)
+    found = holder(file)
+    assert found is not None
+    assert (found.pid, found.ready, found.lacks_key) == (os.getpid(), True, True)
+    with pytest.raises(LockHeldError, match=str(os.getpid())):
+        Lock(file).take()
+    lock.release()
+    assert holder(file) is None
+
+
+def test_the_log_masks_secrets_and_keeps_to_its_lines(tmp_path: Path) -> None:
+    """A name cannot write log lines, and a secret never stands there."""
+    handlers, propagate = logs.LOGGER.handlers[:], logs.LOGGER.propagate
+    logs.set_up(tmp_path / "runner.log", console=False, secrets=["sk-secret-key"])
+    try:
+        logs.LOGGER.info("%s", "key sk-secret-key\n2026 fake line \x1b[31m")
+    finally:
+        for handler in logs.LOGGER.handlers:
+            handler.close()
+        logs.LOGGER.handlers, logs.LOGGER.propagate = handlers, propagate
+    text = (tmp_path / "runner.log").read_text()
+    assert "sk-secret-key" not in text
+    assert text.count("\n") == 1
+    assert "\x1b" not in text
+
+
+def test_a_pool_is_bounded_and_survives_what_it_is_given(caplog: pytest.LogCaptureFixture) -> None:
+    """Never more at once than its size; an exception costs a log line, not a thread."""
+    done = threading.Semaphore(0)
+    most, running, lock = [0], [0], threading.Lock()
+
+    def work(number: int) -> None:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.001)
+        with lock:
+            running[0] -= 1
+        if number % 2:
+            raise ValueError("on purpose")
+
+    with caplog.at_level(logging.CRITICAL, "kimi_hooks"):
+        pool = Pool("test", 4, done.release)
+        for number in range(40):
+            pool.submit(lambda given=number: work(given))  # type: ignore[misc]
+        assert all(done.acquire(timeout=20) for _ in range(40))
+    assert most[0] <= 4
+    assert pool.free == 4
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
