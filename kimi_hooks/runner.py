@@ -9,6 +9,7 @@ from types import FrameType
 
 from kimi_hooks import deliveries, derived, intake, recovery
 from kimi_hooks.errors import WorkspaceError
+from kimi_hooks.hooks import check
 from kimi_hooks.journal import deliveries as owed
 from kimi_hooks.journal import tasks
 from kimi_hooks.lock import Lock
@@ -79,6 +80,8 @@ class Runner:
         """Take the lock, set the watch, put right what a killed runner left, list the outbox once."""
         self._lock.take()
         self._set_watch()
+        for problem in check.problems(self._parts.config, self._parts.workspace.home):
+            LOGGER.warning("hook %s will not run: %s", problem.hook_id, problem.message)
         for entry in recovery.recover(self._parts):
             self._schedule.carry_on(entry)
         self._turn()

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from kimi_hooks import limits, worker
 from kimi_hooks.ending import Failure
 from kimi_hooks.journal import facts, needs, sends, tasks
-from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
-from kimi_hooks.logs import LOGGER
+from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.pool import Pool
+from kimi_hooks.states import State
 
 AFTER_A_BUG_SECONDS = 60.0
 
@@ -69,7 +69,11 @@ class Schedule:
     def _settle_held(self) -> None:
         if not self._parts.journal.read(needs.any_open):
             return
-        while doomed := self._parts.journal.write(_bind_and_release):
+        self._parts.journal.write(needs.bind)
+        for task_id in self._parts.journal.write(needs.release):
+            transition(task_id, State.AVAILABLE)
+        # A task that fails here may doom those that come after it.
+        while doomed := self._parts.journal.read(needs.doomed):
             for task in doomed:
                 worker.fail(self._parts, task.task_id, Failure("dependency", task.reason))
 
@@ -128,9 +132,3 @@ class Schedule:
             slot = limits.next_slot(self._sends(now), now, self._parts.config.limits.requests_per_minute)
             instants.append(max(real, slot))
         return instants
-
-
-def _bind_and_release(db: Connection) -> list[needs.Doomed]:
-    needs.bind(db)
-    needs.release(db)
-    return needs.doomed(db)

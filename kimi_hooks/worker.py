@@ -69,8 +69,7 @@ def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedErro
     elif failure.action == "retry" and entry.attempts - entry.crashes < parts.config.retry.max_attempts:
         _retry(parts, entry, failure)
     else:
-        told = timed_out(task) if failure.kind == "timeout" else _told(failure)
-        end(parts, entry, task, {**NO_TURN, "text": error.partial} if error.partial else None, told)
+        end(parts, entry, task, _arrived(error), timed_out(task) if failure.kind == "timeout" else _told(failure))
 
 
 def kimi_endpoint(parts: Parts) -> Endpoint:
@@ -98,6 +97,13 @@ def _retry(parts: Parts, entry: Entry, failure: CallFailure) -> None:
 def _pause(db: Connection, task_id: str, reason: str) -> None:
     facts.pause(db, reason)
     tasks.put_back(db, task_id)
+
+
+def _arrived(error: CallFailedError) -> dict[str, Any] | None:
+    """Return what had come of an answer that failed: it may have been paid for."""
+    if not error.partial and error.usage is None:
+        return None
+    return {**NO_TURN, "text": error.partial, "tokens": asdict(error.usage) if error.usage else NO_TOKENS}
 
 
 def _told(failure: CallFailure) -> Failure:

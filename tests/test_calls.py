@@ -171,3 +171,13 @@ def test_a_result_on_disk_is_not_asked_for_again(house: House) -> None:
     assert len(house.kimi.requests) == 1
     assert house.entry().outcome is Outcome.DONE
     assert (house.home / "told.txt").read_text() == "told\n"
+
+
+def test_tokens_of_a_failed_call_are_told(house: House) -> None:
+    """A call that came to nothing may be paid for: what was counted stands in the result."""
+    house.kimi.add(Fault(text="some text", finish_reason="content_filter"))
+    house.drop("a.md", "a")
+    house.drain()
+    result = house.result()
+    assert result["error"]["kind"] == "content_filter"
+    assert result["tokens"]["total"] > 0

@@ -263,3 +263,12 @@ def test_disable_all_hooks(house: House) -> None:
     house.drop("a.md", "a")
     house.drain()
     assert house.runs() == []
+
+
+def test_a_hook_that_will_not_run_is_warned_of_at_the_start(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """A warning and never a refusal: the tasks are answered all the same."""
+    house.configure({"TaskCompleted": [{"hooks": [{"id": "gone", "command": "hooks/gone.sh", "retries": 0}]}]})
+    house.drop("a.md", "a")
+    house.drain()
+    assert any("gone" in message and "no such file" in message for message in caplog.messages)
+    assert house.result()["outcome"] == "done"

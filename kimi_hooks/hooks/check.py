@@ -28,6 +28,11 @@ def check(config: Config, home: Path) -> list[Finding]:
     return [_check(hook, home) for hook in config.each_hook()]
 
 
+def problems(config: Config, home: Path) -> list[Finding]:
+    """Return only what keeps a hook from running."""
+    return [finding for finding in check(config, home) if finding.level == "error"]
+
+
 def _check(hook: Hook, home: Path) -> Finding:
     word = first_word(hook.handler)
     problem = _template_problem(hook, home) if word.endswith(TEMPLATE_ENDING) else _file_problem(word, home)

@@ -35,13 +35,14 @@ def bind(db: Connection) -> None:
     db.execute(_BIND)
 
 
-def release(db: Connection) -> None:
-    """Make available the held tasks whose needed tasks are all completed."""
-    db.execute(
+def release(db: Connection) -> list[str]:
+    """Make available the held tasks whose needed tasks are all completed, and return their ids."""
+    released = db.execute(
         "UPDATE tasks SET state = 'available', hold_reason = NULL WHERE hold_reason = 'after' AND NOT EXISTS ("
         "SELECT 1 FROM needs LEFT JOIN tasks needed ON needed.id = needs.needed_id "
-        "WHERE needs.task_id = tasks.id AND (needed.state IS NULL OR needed.state != 'completed'))"
+        "WHERE needs.task_id = tasks.id AND (needed.state IS NULL OR needed.state != 'completed')) RETURNING id"
     )
+    return [row["id"] for row in released.fetchall()]
 
 
 def doomed(db: Connection) -> list[Doomed]:
