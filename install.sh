@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets kimi-hooks up in this folder: .venv with pinned dependencies, and a workspace. Run it again at any time.
-#   ./install.sh [--home DIR] [--quiet]
-# Nothing outside this folder is touched, but for DIR when it is given.
+#   ./install.sh [--home DIR] [--quiet]        --quiet says only what takes time
+# Nothing outside this folder is touched, but for DIR when it is given: not even pip's cache.
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
@@ -13,7 +13,7 @@ fail() {
   exit 1
 }
 
-say() { [ -n "$quiet" ] || printf '%s\n' "$*"; }
+say() { printf '%s\n' "$*" >&2; }
 
 while [ $# -gt 0 ]; do
   case $1 in
@@ -68,7 +68,7 @@ if ! venv_runs; then
 fi
 if ! is_current; then
   say "installing the pinned dependencies into .venv (about 30 seconds)"
-  pip=("$here/.venv/bin/python" -m pip --disable-pip-version-check --quiet install)
+  pip=("$here/.venv/bin/python" -m pip --disable-pip-version-check --no-cache-dir --quiet install)
   "${pip[@]}" --requirement "$here/requirements.lock"
   "${pip[@]}" --no-deps --no-build-isolation --editable "$here"
   cp "$here/requirements.lock" "$here/.venv/.installed.lock"

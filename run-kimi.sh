@@ -7,9 +7,11 @@ set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 home=${KIMI_HOOKS_HOME:-$here}
 
-usage() {
-  sed -n '2,4s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
-  exit "$1"
+usage() { sed -n '2,4s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+
+wrong_usage() {
+  usage >&2
+  exit 2
 }
 
 options=()
@@ -17,16 +19,16 @@ while [ $# -gt 0 ]; do
   case $1 in
     --standin) options+=(--standin --wait); shift ;;
     --wait) options+=(--wait); shift ;;
-    -h | --help) usage 0 ;;
+    -h | --help) usage; exit 0 ;;
     --) shift; break ;;
-    -*) printf 'run-kimi.sh: unknown option %s (a prompt that begins with a dash comes after --)\n' "$1" >&2; usage 2 ;;
+    -*) printf 'run-kimi.sh: unknown option %s (a prompt that begins with a dash comes after --)\n' "$1" >&2; wrong_usage ;;
     *) break ;;
   esac
 done
-if [ $# -lt 1 ] || [ $# -gt 3 ]; then usage 2; fi
+if [ $# -lt 1 ] || [ $# -gt 3 ]; then wrong_usage; fi
 
 if ! "$here/.venv/bin/kimi-hooks" --version >/dev/null 2>&1 || [ ! -e "$home/config.yaml" ]; then
-  "$here/install.sh" --home "$home" >&2
+  "$here/install.sh" --quiet --home "$home"
 fi
 
 options+=("--prompt=$1")

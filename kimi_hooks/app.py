@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -64,16 +65,22 @@ class LazyStandin:
     """The imitation of Kimi, started when a task first asks for it and reachable by this runner only."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._endpoint: Endpoint | None = None
 
     def __call__(self) -> Endpoint:
-        if self._endpoint is None:
-            key = f"standin-{secrets.token_hex(16)}"
-            server = Standin(keys=frozenset({key}))
-            server.start()
-            LOGGER.info("the local imitation of Kimi answers at %s; it is not Kimi", server.url)
-            self._endpoint = Endpoint(url=server.url, key=key, standin=True)
+        with self._lock:
+            self._endpoint = self._endpoint or _start_standin()
         return self._endpoint
+
+
+def _start_standin() -> Endpoint:
+    key = f"standin-{secrets.token_hex(16)}"
+    # It lives as long as the runner, so it must not remember what it was asked.
+    server = Standin(keys=frozenset({key}), keep=0)
+    server.start()
+    LOGGER.info("the local imitation of Kimi answers at %s; it is not Kimi", server.url)
+    return Endpoint(url=server.url, key=key, standin=True)
 
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:

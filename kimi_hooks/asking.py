@@ -29,12 +29,6 @@ def request_for(parts: Parts, task: Task) -> Request:
 
 
 def context_files(parts: Parts, task: Task, *, must_exist: bool) -> list[Path]:
-    """Return the task's context files, which lie in the configured folders, else here or where it was sent from.
-
-    Raises TaskError.
-    """
-    home = parts.workspace.home
-    sent_from = [Path(task.dispatched_from)] if task.dispatched_from else []
-    configured = parts.config.context_roots
-    roots = [home, *sent_from] if configured is None else [home / Path(root).expanduser() for root in configured]
-    return context.locate(task.context, sent_from[0] if sent_from else home, roots, must_exist=must_exist)
+    """Return the task's context files. Raises TaskError when one lies where it must not, or is not there."""
+    sent_from = Path(task.dispatched_from) if task.dispatched_from else None
+    return context.locate(parts.workspace, parts.config, task.context, sent_from, must_exist=must_exist)

@@ -5,26 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from kimi_hooks.config import Config
 from kimi_hooks.errors import TaskError
+from kimi_hooks.workspace import SECRETS_NAME, Workspace
 
 
-def locate(named: Sequence[str], base: Path, roots: Sequence[Path], *, must_exist: bool) -> list[Path]:
-    """Return the real paths of the context files; relative names start at `base`.
+def locate(
+    workspace: Workspace, config: Config, named: Sequence[str], sent_from: Path | None, *, must_exist: bool
+) -> list[Path]:
+    """Return the real paths of the context files. Relative names start where the task was sent from, else here.
 
-    Raises TaskError for a file outside the roots, however it is spelt or linked, and for one that is not there.
+    They must lie under `context_roots`, else here or where the task was sent from, however they are spelt or linked;
+    secrets and the spool are never context. Raises TaskError.
     """
-    real_roots = [root.resolve() for root in roots]
+    base = sent_from or workspace.home
+    roots = [root.resolve() for root in _roots(workspace, config, sent_from)]
     found = []
     for name in named:
-        try:
-            path = (base / Path(name).expanduser()).resolve()
-        except (OSError, RuntimeError) as error:
-            raise TaskError(f"context {name!r}: cannot be found: {error}") from error
-        if not any(path.is_relative_to(root) for root in real_roots):
-            allowed = ", ".join(map(str, real_roots))
-            raise TaskError(f"context {name!r} lies outside the allowed folders ({allowed}); see context_roots")
+        path = _real(base, name)
+        if not any(path.is_relative_to(root) for root in roots):
+            allowed = ", ".join(map(str, roots)) or "none"
+            raise TaskError(
+                f"context {name!r} lies outside the allowed folders ({allowed}); "
+                "move it there, or name its folder under context_roots in config.yaml"
+            )
+        if path.name == SECRETS_NAME or path.is_relative_to(workspace.spool.resolve()):
+            raise TaskError(f"context {name!r} is a secret of the workspace's and is not sent; give another file")
         if must_exist and not path.is_file():
-            raise TaskError(f"context {name!r}: there is no such file ({path})")
+            raise TaskError(f"context {name!r}: there is no such file ({path}); correct the name")
         found.append(path)
     return found
 
@@ -41,6 +49,19 @@ def read(paths: Sequence[Path], max_bytes: int) -> list[tuple[str, str]]:
         except UnicodeDecodeError as error:
             raise TaskError(f"context {path}: is not UTF-8 text; give a text file") from error
     return texts
+
+
+def _roots(workspace: Workspace, config: Config, sent_from: Path | None) -> list[Path]:
+    if config.context_roots is not None:
+        return [workspace.home / Path(root).expanduser() for root in config.context_roots]
+    return [workspace.home, *([sent_from] if sent_from else [])]
+
+
+def _real(base: Path, name: str) -> Path:
+    try:
+        return (base / Path(name).expanduser()).resolve()
+    except (OSError, RuntimeError) as error:
+        raise TaskError(f"context {name!r}: cannot be found: {error}") from error
 
 
 def _bytes(path: Path, left: int) -> bytes:

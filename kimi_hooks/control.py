@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from kimi_hooks import lock
-from kimi_hooks.errors import WorkspaceError
+from kimi_hooks.errors import LockHeldError, WorkspaceError
 from kimi_hooks.workspace import Workspace, read_config
 
 READY_VARIABLE = "KIMI_HOOKS_READY_FD"
@@ -58,7 +58,13 @@ def ensure_runner(workspace: Workspace, *, has_key: bool) -> int | None:
     if holder is not None and not (holder.lacks_key and has_key):
         return None
     stop_runner(workspace)
-    return start_runner(workspace)
+    try:
+        return start_runner(workspace)
+    except (LockHeldError, WorkspaceError):
+        if lock.holder(workspace.lock_file) is None:
+            raise
+        # Somebody else has just started one, which will do.
+        return None
 
 
 def is_in_background() -> bool:

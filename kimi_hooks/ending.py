@@ -17,8 +17,6 @@ from kimi_hooks.parts import Parts
 from kimi_hooks.states import Outcome
 from kimi_hooks.task import Task
 
-STANDIN_WARNING = "answered by the local imitation, not by Kimi"
-
 
 @dataclass(frozen=True)
 class Failure:
@@ -94,7 +92,7 @@ def build(
         "thread_id": task.thread_id,
         "reply_to": task.reply_to,
         "metadata": task.metadata,
-        "warnings": [*entry.warnings, *answered["warnings"], *([STANDIN_WARNING] if entry.standin else [])],
+        "warnings": [*entry.warnings, *answered["warnings"], *([results.STANDIN_WARNING] if entry.standin else [])],
         "error": _error(failure),
         "standin": entry.standin,
         "acknowledged_at": None,

@@ -98,7 +98,8 @@ def _read(parts: Parts, claim: Claim) -> _Read:
             task = task.model_copy(update={"dispatched_from": None})
         asking.context_files(parts, task, must_exist=not task.after)
     except TaskError as error:
-        return _Read(claim, task, refusal=str(error))
+        told = str(error)
+        return _Read(claim, task, refusal=told if told.startswith(shown) else f"{shown}: {told}")
     return _Read(claim, task, tuple(warnings))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 LOGGER = logging.getLogger("kimi_hooks")
@@ -15,15 +15,16 @@ MIN_SECRET_CHARACTERS = 6
 class _OneLine(logging.Formatter):
     """UTC times; control characters are shown and not sent, so that a task's name cannot write log lines."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    def __init__(self, secrets: Callable[[], Iterable[str]]) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
         self.converter = time.gmtime
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= MIN_SECRET_CHARACTERS)
+        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
-        for secret in self._secrets:
-            line = line.replace(secret, "***")
+        for secret in self._secrets():
+            if len(secret) >= MIN_SECRET_CHARACTERS:
+                line = line.replace(secret, "***")
         return line if record.exc_info else visible(line)
 
 
@@ -32,8 +33,8 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def set_up(file: Path | None, *, console: bool, secrets: Iterable[str]) -> None:
-    """Send the log to the file and, if wanted, to stderr. Values in `secrets` are masked wherever they turn up."""
+def set_up(file: Path | None, *, console: bool, secrets: Callable[[], Iterable[str]]) -> None:
+    """Send the log to the file and, if wanted, to stderr. What `secrets` returns is masked wherever it turns up."""
     formatter = _OneLine(secrets)
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False

@@ -24,7 +24,9 @@ def _line(item: Any, model: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"unknown key {place!r}{nearest(str(item['loc'][-1]), _keys_at(model, item['loc'][:-1]))}"
-    message = item["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
+    message = item["msg"].removeprefix("Value error, ").partition(", unable to")[0]
+    message = message.replace("Input should be", "must be").replace("a valid tuple", "a list")
+    message = message.replace("Field required", "is missing")
     return f"{place}: {message}{_given(item)}" if place else message
 
 

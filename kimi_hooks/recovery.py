@@ -12,6 +12,7 @@ from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
 
 REPEATED = "a call was cut when the runner died; it was made again, so it may have been paid twice"
+REPEATED_IMITATION = "a call was cut when the runner died; it was made again"
 
 
 def recover(parts: Parts) -> list[Entry]:
@@ -43,6 +44,7 @@ def _answer_unknown(parts: Parts, entry: Entry) -> None:
         told = f"the runner died {entry.crashes + 1} times while this task was being answered"
         worker.fail(parts, entry.id, Failure("crash", f"{told}; look at spool/logs/runner.log"))
         return
-    warnings = [] if REPEATED in entry.warnings else [REPEATED]
+    told = REPEATED_IMITATION if entry.standin else REPEATED
+    warnings = [] if told in entry.warnings else [told]
     parts.journal.write(lambda db: tasks.count_crash(db, entry, parts.clock.now(), warnings))
     transition(entry.id, State.RETRYABLE, crashes=entry.crashes + 1)

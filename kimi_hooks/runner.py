@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 from kimi_hooks import deliveries, derived, intake, recovery
@@ -52,11 +53,9 @@ class Runner:
     @property
     def has_failures(self) -> bool:
         """Whether a task failed since the start, or waits for a person."""
-        failed = self._parts.journal.read(lambda db: tasks.failed_since(db, self._ended_before))
-        waiting = self._parts.journal.read(
-            lambda db: tasks.any_open(db, self._parts.clock.now(), real=True, standin=True)
-        )
-        return failed or waiting
+        journal, now = self._parts.journal, self._parts.clock.now()
+        failed = journal.read(lambda db: tasks.failed_since(db, self._ended_before))
+        return failed or any(journal.read(partial(tasks.any_open, now=now, standin=kind)) for kind in (True, False))
 
     def stop(self) -> None:
         """Ask the runner to finish what runs and leave. May be called from any thread and from a signal handler."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from kimi_hooks import limits, worker
 from kimi_hooks.ending import Failure
@@ -39,12 +40,10 @@ class Schedule:
     def start_due(self) -> None:
         """Start every task whose time has come, as far as the limits allow; end those that cannot start any more."""
         self._settle_held()
-        self._cut_overdue()
-        paused = self._parts.journal.read(facts.paused)
-        if paused != facts.BY_PERSON:
-            self._start(self._calls.free, standin=True)
-        if paused is None and not self.lacks_key:
-            self._start(min(self._calls.free, self._slots()), standin=False)
+        self._cut_calls()
+        for standin in self._open_kinds():
+            self._expire(standin=standin)
+            self._start(self._calls.free if standin else min(self._calls.free, self._slots()), standin=standin)
 
     def carry_on(self, entry: Entry) -> None:
         """Take a task to its end whose answer is on the disk already."""
@@ -53,18 +52,24 @@ class Schedule:
     def next_instant(self) -> float | None:
         """Return when to look again, in seconds since 1970: a start, a retry, a free slot or a time-out."""
         instants = [call.entry.deadline_at for call in list(self._in_flight.values()) if not call.aborted]
-        instants.append(self._parts.journal.read(tasks.next_deadline))
-        if self._calls.free:
-            instants += self._next_starts()
+        for standin in self._open_kinds():
+            instants.append(self._parts.journal.read(partial(tasks.next_deadline, standin=standin)))
+            if self._calls.free:
+                instants.append(self._next_start(standin=standin))
         return min((instant for instant in instants if instant is not None), default=None)
 
     def has_open_work(self) -> bool:
         """Tell whether any task would be started or tried again without anybody's doing."""
         now = self._parts.clock.now()
+        kinds = self._open_kinds()
+        return any(self._parts.journal.read(partial(tasks.any_open, now=now, standin=kind)) for kind in kinds)
+
+    def _open_kinds(self) -> list[bool]:
+        """Return which tasks may start at all: those for the imitation (True), those for Kimi (False)."""
         paused = self._parts.journal.read(facts.paused)
-        real = paused is None and not self.lacks_key
-        standin = paused != facts.BY_PERSON
-        return self._parts.journal.read(lambda db: tasks.any_open(db, now, real=real, standin=standin))
+        if paused == facts.BY_PERSON:
+            return []
+        return [True] if paused is not None or self.lacks_key else [True, False]
 
     def _settle_held(self) -> None:
         if not self._parts.journal.read(needs.any_open):
@@ -77,14 +82,18 @@ class Schedule:
             for task in doomed:
                 worker.fail(self._parts, task.task_id, Failure("dependency", task.reason))
 
-    def _cut_overdue(self) -> None:
+    def _cut_calls(self) -> None:
+        """End the calls whose task's time-out has passed."""
         now = self._parts.clock.now()
-        for entry in self._parts.journal.read(lambda db: tasks.overdue(db, now)):
-            worker.expire(self._parts, entry)
         for call in list(self._in_flight.values()):
             if not call.aborted and call.entry.deadline_at is not None and call.entry.deadline_at <= now:
                 call.aborted = True
                 self._parts.client.abort(call.entry.id)
+
+    def _expire(self, *, standin: bool) -> None:
+        now = self._parts.clock.now()
+        for entry in self._parts.journal.read(partial(tasks.overdue, now=now, standin=standin)):
+            worker.expire(self._parts, entry)
 
     def _slots(self) -> int:
         now = self._parts.clock.now()
@@ -121,14 +130,9 @@ class Schedule:
             later = self._parts.clock.now() + AFTER_A_BUG_SECONDS
             self._parts.journal.write(lambda db: tasks.retry_at(db, entry.id, later))
 
-    def _next_starts(self) -> list[float | None]:
+    def _next_start(self, *, standin: bool) -> float | None:
+        due = self._parts.journal.read(partial(tasks.next_due, standin=standin))
+        if due is None or standin:
+            return due
         now = self._parts.clock.now()
-        paused = self._parts.journal.read(facts.paused)
-        instants = []
-        if paused != facts.BY_PERSON:
-            instants.append(self._parts.journal.read(lambda db: tasks.next_due(db, standin=True)))
-        real = self._parts.journal.read(lambda db: tasks.next_due(db, standin=False))
-        if real is not None and paused is None and not self.lacks_key:
-            slot = limits.next_slot(self._sends(now), now, self._parts.config.limits.requests_per_minute)
-            instants.append(max(real, slot))
-        return instants
+        return max(due, limits.next_slot(self._sends(now), now, self._parts.config.limits.requests_per_minute))

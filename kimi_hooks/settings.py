@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +32,11 @@ API_KEY_NAMES = frozenset({"KIMI_API_KEY", "MOONSHOT_API_KEY"})
 
 @dataclass(frozen=True)
 class Settings:
-    """What each name is set to, and the place that said so."""
+    """What each name is set to, and the place that said so; `others` is what else stands in the secrets files."""
 
     values: Mapping[str, str]
     origins: Mapping[str, str]
+    others: Mapping[str, str]
 
     def get(self, name: str) -> str | None:
         return self.values.get(name)
@@ -43,11 +44,11 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Return the values that must never be seen."""
-        return tuple(value for name, value in self.values.items() if name in SECRET_NAMES)
+        return (*(value for name, value in self.values.items() if name in SECRET_NAMES), *self.others.values())
 
     def chosen(self, names: tuple[str, ...], environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables that a hook's `env:` names, from here or else from the runner's own environment."""
-        known = {name: self.values.get(name) or environ.get(name) for name in names}
+        """Return the variables that a hook's `env:` names, wherever they are set."""
+        known = {name: self.values.get(name) or environ.get(name) or self.others.get(name) for name in names}
         return {name: value for name, value in known.items() if value}
 
 
@@ -56,11 +57,12 @@ def read(workspace: Workspace, config: Config, environ: Mapping[str, str], user_
 
     An empty value counts as not set. Raises nothing: an unreadable secrets file is as good as none.
     """
+    files = {str(file): _secrets_in(file) for file in secrets_files(workspace, user_home)}
     sources: list[tuple[str, Mapping[str, str | None]]] = [
-        ("environment", dict(environ)),
-        *((str(file), _secrets_in(file)) for file in secrets_files(workspace, user_home)),
+        ("environment", environ),
+        *files.items(),
         (str(workspace.config_file), _from_config(config)),
-        ("default", dict(DEFAULTS)),
+        ("default", DEFAULTS),
     ]
     values, origins = {}, {}
     for name in NAMES:
@@ -69,7 +71,16 @@ def read(workspace: Workspace, config: Config, environ: Mapping[str, str], user_
             if value:
                 values[name], origins[name] = value.strip(), origin
                 break
-    return Settings(values, origins)
+    return Settings(values, origins, _others(files.values()))
+
+
+def _others(files: Iterable[Mapping[str, str | None]]) -> dict[str, str]:
+    """Return what users keep beside our own names, such as the token of a hook of theirs; the nearer file wins."""
+    ours = {*NAMES, *ALIASES.values()}
+    found: dict[str, str] = {}
+    for file in files:
+        found = {**{name: value for name, value in file.items() if value and name not in ours}, **found}
+    return found
 
 
 def secrets_files(workspace: Workspace, user_home: Path) -> tuple[Path, Path]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from kimi_hooks.results import STANDIN_WARNING
 from kimi_hooks.workspace import Workspace
 
 
@@ -20,7 +21,8 @@ def print_result(workspace: Workspace, result: Mapping[str, Any]) -> None:
     if result.get("standin"):
         click.echo("*** answered by the local imitation (--standin), not by Kimi ***", err=True)
     for warning in result.get("warnings", []):
-        click.echo(f"warning: {warning}", err=True)
+        if warning != STANDIN_WARNING:
+            click.echo(f"warning: {harmless(warning)}", err=True)
     if result.get("output"):
         click.echo(harmless(result["output"]))
     click.echo(_ending(result), err=True)

@@ -118,9 +118,14 @@ class Task(BaseModel):
 
 
 # Keys whose plain YAML values are kept as written: `group: -5298003529`, `name: 012`.
-TEXT_KEYS = frozenset(
-    name for name in Task.model_fields if name not in {"context", "after", "metadata", "standin", "timeout", "priority"}
-) - {"temperature", "max_tokens"}
+TEXT_KEYS = frozenset(Task.model_fields) - {
+    "metadata",
+    "standin",
+    "timeout",
+    "priority",
+    "temperature",
+    "max_tokens",
+}
 
 
 def check(data: dict[str, Any], *, default_name: str, where: str) -> tuple[Task, list[str]]:

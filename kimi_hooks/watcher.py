@@ -5,6 +5,7 @@ This is the only door to watchdog.
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import sys
@@ -15,6 +16,9 @@ from watchdog.events import DirModifiedEvent, FileSystemEvent, FileSystemEventHa
 from watchdog.observers.api import BaseObserver
 
 Ring = Callable[[], None]
+
+# At the end of a watch its threads complain of each other's end; a lost event costs us nothing, we list the folder.
+logging.getLogger("watchdog").addHandler(logging.NullHandler())
 
 
 class Bell:

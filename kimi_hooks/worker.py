@@ -62,7 +62,7 @@ def fail(parts: Parts, task_id: str, failure: Failure) -> None:
 def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedError) -> None:
     """Decide what a failed call means: the queue waits, the task is tried again, or it ends."""
     failure = error.failure
-    if failure.action == "pause":
+    if failure.action == "pause" and not entry.standin:
         parts.journal.write(lambda db: _pause(db, entry.id, failure.kind))
         LOGGER.error("%s queue paused (%s): %s; then: kimi-hooks resume", entry.id, failure.kind, failure.message)
         parts.bell.ring()

@@ -3,5 +3,5 @@
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
-[ -x "$here/.venv/bin/kimi-hooks" ] || "$here/install.sh" --quiet >&2
+[ -x "$here/.venv/bin/kimi-hooks" ] || "$here/install.sh" --quiet
 exec "$here/.venv/bin/kimi-hooks" --home "${KIMI_HOOKS_HOME:-$here}" dispatch "$@"

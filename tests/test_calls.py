@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from kimi_hooks.journal import facts
 from kimi_hooks.standin.faults import Fault
 from kimi_hooks.states import Outcome, State
-from tests.house import House
+from tests.house import House, until
 
 
 @pytest.mark.parametrize(
@@ -181,3 +183,36 @@ def test_tokens_of_a_failed_call_are_told(house: House) -> None:
     result = house.result()
     assert result["error"]["kind"] == "content_filter"
     assert result["tokens"]["total"] > 0
+
+
+def test_an_imitated_refusal_fails_the_imitated_task_alone(house: House) -> None:
+    """What the imitation is asked to refuse pauses nobody, and is not tried for ever."""
+    house.drop("a.json", {"prompt": "standin: status=401", "standin": True})
+    house.drain()
+    assert house.result()["error"]["kind"] == "authentication_failed"
+    assert house.read_journal(facts.paused) is None
+
+
+def test_a_pause_does_not_use_up_the_time_out(house: House) -> None:
+    """What waits for a person has its whole time-out again after `resume`."""
+    house.kimi.add(Fault("http", status=401))
+    house.drop("a.json", {"prompt": "a", "timeout": 0.2})
+    house.drain()
+    assert house.entry().state is State.AVAILABLE
+    until(lambda: time.time() > (house.entry().deadline_at or 0))
+    house.drain()
+    assert house.entry().state is State.AVAILABLE
+    house.call("resume")
+    house.drain()
+    assert house.entry().outcome is Outcome.DONE
+
+
+def test_a_persons_pause_outlasts_an_error(house: House) -> None:
+    """A call that is refused while the queue is paused does not change whose pause it is."""
+    house.kimi.add(Fault("http", status=401, latency=0.5))
+    house.drop("a.md", "a")
+    with house.running():
+        assert house.kimi.wait_for(1)
+        house.call("pause")
+        until(lambda: house.entry().state is State.AVAILABLE)
+    assert house.read_journal(facts.paused) == "person"

@@ -55,8 +55,10 @@ def test_a_failure_is_told_with_its_kind(house: House) -> None:
 
 def test_a_hook_sees_a_clean_environment(house: House) -> None:
     """The event's variables and a plain base; a secret only by name; the API key never by default."""
-    house.workspace.secrets_file.write_text("WEBHOOK_SECRET=whsec_very_secret\nOPENCLAW_HOOKS_TOKEN=token_secret\n")
-    house.hook("#!/bin/sh\nenv > env.txt\n", env=["WEBHOOK_SECRET", "HAND_PICKED"])
+    house.workspace.secrets_file.write_text(
+        "WEBHOOK_SECRET=whsec_very_secret\nOPENCLAW_HOOKS_TOKEN=token_secret\nMY_TOKEN=mine\n"
+    )
+    house.hook("#!/bin/sh\nenv > env.txt\n", env=["WEBHOOK_SECRET", "HAND_PICKED", "MY_TOKEN"])
     house.drop("a.json", {"prompt": "a", "name": "a name"})
     house.drain(HAND_PICKED="picked", NOT_PICKED="private")
     lines = (house.home / "env.txt").read_text().splitlines()
@@ -71,6 +73,7 @@ def test_a_hook_sees_a_clean_environment(house: House) -> None:
     assert seen["KIMI_HOOKS_HOME"] == seen["CLAUDE_PROJECT_DIR"] == str(house.home)
     assert seen["WEBHOOK_SECRET"] == "whsec_very_secret"
     assert seen["HAND_PICKED"] == "picked"
+    assert seen["MY_TOKEN"] == "mine"
     text = "\n".join(lines)
     assert KEY not in text
     assert "token_secret" not in text

@@ -33,6 +33,8 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "deep": ("bad.json", b'{"prompt": ' + b"[" * 900 + b"]" * 900 + b"}", "prompt"),
     "context outside": ("bad.yaml", b"prompt: x\ncontext: [/etc/passwd]\n", "outside the allowed folders"),
     "context climbs out": ("bad.yaml", b"prompt: x\ncontext: [../../etc/passwd]\n", "outside the allowed folders"),
+    "context is a secret": ("bad.yaml", b"prompt: x\ncontext: [.env.kimi]\n", "is a secret"),
+    "context from the spool": ("bad.yaml", b"prompt: x\ncontext: [spool/journal.db]\n", "is a secret"),
     "context is not there": ("bad.yaml", b"prompt: x\ncontext: [nothing.txt]\n", "no such file"),
     "two-line name": ("bad.json", b'{"prompt": "x", "name": "a\\nb"}', "line break"),
     "bad time": ("bad.yaml", b"prompt: x\nnot_before: soon\n", "ISO time"),

@@ -213,7 +213,7 @@ def test_one_holder_of_a_lock(tmp_path: Path) -> None:
 def test_the_log_masks_secrets_and_keeps_to_its_lines(tmp_path: Path) -> None:
     """A name cannot write log lines, and a secret never stands there."""
     handlers, propagate = logs.LOGGER.handlers[:], logs.LOGGER.propagate
-    logs.set_up(tmp_path / "runner.log", console=False, secrets=["sk-secret-key"])
+    logs.set_up(tmp_path / "runner.log", console=False, secrets=lambda: ["sk-secret-key"])
     try:
         logs.LOGGER.info("%s", "key sk-secret-key\n2026 fake line \x1b[31m")
     finally:

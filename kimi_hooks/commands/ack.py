@@ -38,6 +38,6 @@ def _acknowledge(db: Connection, workspace: Workspace, task_ids: tuple[str, ...]
 
 def _check(entry: Entry | None, task_id: str, workspace: Workspace) -> None:
     if entry is None:
-        raise UnknownTaskError(f"{task_id}: no such task in {workspace.home}")
+        raise UnknownTaskError(f"{task_id}: no such task in {workspace.home}; kimi-hooks status lists what there is")
     if not tasks.is_ended(entry):
         raise UnknownTaskError(f"{task_id} has not ended (it is {entry.state}); wait for it first: kimi-hooks wait")

@@ -69,14 +69,13 @@ def dispatch_command(
     workspace = home.find()
     config = read_config(workspace)
     known = settings.read(workspace, config, os.environ, Path.home())
+    text = _prompt(prompt, file, rest, has_context=bool(options["context"]))
     if not options["standin"] and not known.get("KIMI_API_KEY"):
         raise TaskError(NO_KEY.format(file=workspace.secrets_file))
-    text = _prompt(prompt, file, rest, has_context=bool(options["context"]))
     options["context"] += tuple(word for word in rest if word != "-")
     data = _data(text, options)
     task, warnings = check(data, default_name=derived_name(text, DERIVED_NAME), where="dispatch")
-    roots = [Path(root) for root in config.context_roots or (str(workspace.home), str(Path.cwd()))]
-    locate(task.context, Path.cwd(), roots, must_exist=not task.after)
+    locate(workspace, config, task.context, Path.cwd(), must_exist=not task.after)
     if start:
         _start(workspace, has_key=known.get("KIMI_API_KEY") is not None)
     dropped = dispatch(workspace, {**data, "name": task.name}, config.max_task_bytes, Clock())
@@ -97,7 +96,8 @@ def _start(workspace: Workspace, *, has_key: bool) -> None:
 
     pid = ensure_runner(workspace, has_key=has_key)
     if pid is not None:
-        click.echo(f"kimi-hooks: a runner now works in the background (process {pid}); end it with: stop", err=True)
+        stop = f"{sys.argv[0]} --home {workspace.home} stop"
+        click.echo(f"kimi-hooks: a runner now works in the background (process {pid}); end it with: {stop}", err=True)
 
 
 def _prompt(prompt: str | None, file: str | None, rest: tuple[str, ...], *, has_context: bool) -> str:

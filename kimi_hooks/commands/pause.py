@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from kimi_hooks.commands import Home
-from kimi_hooks.journal import facts
+from kimi_hooks.journal import facts, tasks
+from kimi_hooks.journal.store import Connection
 from kimi_hooks.verbs import change
 from kimi_hooks.workspace import read_config
 
@@ -20,11 +21,16 @@ def pause_command(home: Home) -> None:
     click.echo("paused; go on with: kimi-hooks resume")
 
 
+def _resume(db: Connection) -> None:
+    facts.resume(db)
+    tasks.renew_deadlines(db)
+
+
 @click.command("resume")
 @click.pass_obj
 def resume_command(home: Home) -> None:
     """Go on after `pause`, or after Kimi refused the key or the account had no credit."""
     workspace = home.find()
     read_config(workspace)
-    change(workspace, facts.resume)
+    change(workspace, _resume)
     click.echo("resumed")

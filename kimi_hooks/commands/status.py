@@ -88,7 +88,9 @@ def _print(status: dict[str, Any]) -> None:
     )
     click.echo(f"workspace  {status['home']}")
     click.echo(f"runner     {at_work}")
-    if status["paused"]:
+    if status["paused"] == facts.NO_KEY:
+        click.echo(f"key        none: tasks for Kimi wait until KIMI_API_KEY stands in {status['home']}/.env.kimi")
+    elif status["paused"]:
         click.echo(f"paused     {status['paused']}: {_remedy(status)}")
     click.echo("tasks      " + (_counts(status["tasks"]) or "none yet"))
     if status["deliveries"]:
@@ -98,8 +100,6 @@ def _print(status: dict[str, Any]) -> None:
 
 
 def _remedy(status: dict[str, Any]) -> str:
-    if status["paused"] == facts.NO_KEY:
-        return f"set KIMI_API_KEY in {status['home']}/.env.kimi; the tasks wait"
     return "go on with: kimi-hooks resume" if status["paused"] == facts.BY_PERSON else RESUME
 
 
@@ -115,7 +115,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("id", "name", "state", "prio", "tries", "for"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading != "name")
     for row in rows:
         state = f"{row['state']} ({row['hold_reason']})" if row["hold_reason"] else row["state"]
         cells = [row["task_id"], harmless(row["task_name"]), state, str(row["priority"]), str(row["attempts"])]

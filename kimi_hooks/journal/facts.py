@@ -16,7 +16,12 @@ def paused(db: Connection) -> str | None:
 
 
 def pause(db: Connection, reason: str) -> None:
-    db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES ('paused', ?)", (reason,))
+    """Pause the queue. What a person has paused stays paused by that person, whatever goes wrong meanwhile."""
+    db.execute(
+        "INSERT INTO facts (key, value) VALUES ('paused', ?) "
+        "ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value != ?",
+        (reason, BY_PERSON),
+    )
 
 
 def resume(db: Connection) -> None:

@@ -148,9 +148,15 @@ def start_due(db: Connection, now: float, limit: int, *, standin: bool) -> list[
     return [started for entry in due if (started := get(db, entry.id))]
 
 
-def overdue(db: Connection, now: float) -> list[Entry]:
+def overdue(db: Connection, now: float, *, standin: bool) -> list[Entry]:
     """Return the waiting tasks whose own time-out has passed."""
-    return _entries(db, "WHERE state IN ('available', 'retryable') AND deadline_at <= ?", now)
+    where = "WHERE state IN ('available', 'retryable') AND deadline_at <= ? AND standin = ?"
+    return _entries(db, where, now, standin)
+
+
+def renew_deadlines(db: Connection) -> None:
+    """Give the waiting tasks their whole time-out again: they were held up by no fault of theirs."""
+    db.execute("UPDATE tasks SET deadline_at = NULL WHERE state IN ('available', 'retryable')")
 
 
 def next_due(db: Connection, *, standin: bool) -> float | None:
@@ -160,17 +166,18 @@ def next_due(db: Connection, *, standin: bool) -> float | None:
     )
 
 
-def next_deadline(db: Connection) -> float | None:
+def next_deadline(db: Connection, *, standin: bool) -> float | None:
     """Return the earliest instant at which a waiting task times out."""
-    return _instant(db, "SELECT min(deadline_at) FROM tasks WHERE state IN ('available', 'retryable')")
+    where = "state IN ('available', 'retryable') AND standin = ?"
+    return _instant(db, f"SELECT min(deadline_at) FROM tasks WHERE {where}", standin)  # noqa: S608 - a constant
 
 
-def any_open(db: Connection, now: float, *, real: bool, standin: bool) -> bool:
+def any_open(db: Connection, now: float, *, standin: bool) -> bool:
     """Tell whether a task waits for its turn now, or has been tried and will be again."""
     row = db.execute(
         "SELECT 1 FROM tasks WHERE (state = 'retryable' OR (state = 'available' AND due_at <= ?)) "
-        "AND CASE standin WHEN 1 THEN ? ELSE ? END LIMIT 1",
-        (now, standin, real),
+        "AND standin = ? LIMIT 1",
+        (now, standin),
     ).fetchone()
     return row is not None
 

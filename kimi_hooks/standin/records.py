@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Condition
 from typing import Any
 
-_KEPT = 10_000
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 
@@ -33,11 +32,11 @@ def plain_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 class Records:
-    """The newest 10,000 requests; each is also handed to `journal`, or written to that file as one JSON line."""
+    """The newest `keep` requests; each is also handed to `journal`, or written to that file as one JSON line."""
 
-    def __init__(self, journal: Callable[[Record], None] | Path | None = None) -> None:
+    def __init__(self, journal: Callable[[Record], None] | Path | None = None, keep: int = 10_000) -> None:
         self._changed = Condition()
-        self._kept: deque[Record] = deque(maxlen=_KEPT)
+        self._kept: deque[Record] = deque(maxlen=keep)
         self._count = 0
         self._journal = journal
 

@@ -44,6 +44,7 @@ class Standin:
         known_models: frozenset[str] | None = protocol.LIVE_MODELS,
         faults: Iterable[Fault] = (),
         journal: Callable[[Record], None] | Path | None = None,
+        keep: int = 10_000,
         sleep: Callable[[float], None] = time.sleep,
         clock: Clock | None = None,
     ) -> None:
@@ -52,7 +53,7 @@ class Standin:
         self.keys = keys
         self.known_models = known_models
         self.faults = FaultQueue(faults)
-        self.records = Records(journal)
+        self.records = Records(journal, keep)
         self.sleep = sleep
         self.clock = clock or Clock()
         self.stalled = threading.Event()
@@ -69,7 +70,7 @@ class Standin:
 
     @property
     def requests(self) -> tuple[Record, ...]:
-        """The newest 10,000 requests, oldest first."""
+        """The newest requests, as many as `keep` says, oldest first."""
         return self.records.all()
 
     def wait_for(self, count: int, timeout: float = 10.0) -> bool:

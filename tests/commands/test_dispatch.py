@@ -224,3 +224,14 @@ def test_outside_a_workspace_it_says_how_to_make_one(house: House, tmp_path: Pat
     finished = house.call("--home", str(tmp_path / "nowhere"), "dispatch", "-p", "x")
     assert finished.returncode == 1
     assert "kimi-hooks init" in finished.stderr
+
+
+def test_many_who_start_a_runner_at_once_get_one(house: House) -> None:
+    """Whoever comes second is content with the runner of the first."""
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            finished = list(pool.map(lambda n: house.call("dispatch", "--start", "-p", f"{n}", "--wait"), range(6)))
+        assert [call.returncode for call in finished] == [0] * 6, [call.stderr for call in finished]
+        assert sum("background" in call.stderr for call in finished) == 1
+    finally:
+        house.call("stop")
