@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -12,7 +13,6 @@ import click
 from kimi_hooks import __version__
 from kimi_hooks.commands import Home
 from kimi_hooks.errors import KimiHooksError
-from kimi_hooks.logs import LOGGER
 
 # Verb -> the module in `commands/` that holds its function of the same name.
 VERBS: Mapping[str, str] = {
@@ -51,16 +51,17 @@ class _Verbs(click.Group):
 @click.version_option(__version__, prog_name="kimi-hooks")
 @click.option("--home", metavar="DIR", help="The workspace. Default: $KIMI_HOOKS_HOME, else the nearest parent folder"
               " that is one, else ~/.openclaw/workspace/kimi-dispatch.")  # fmt: skip
-@click.pass_context
-def group(ctx: click.Context, home: str | None) -> None:
+@click.pass_obj
+def group(obj: Home, home: str | None) -> None:
     """Drop a task file, go away, be woken once: kimi-hooks asks Kimi and fires your hooks."""
-    ctx.obj = Home(home)
+    obj.option = home
 
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 expected failure, 2 wrong usage, 3 a bug, 130 interrupted."""
+    home = Home()
     try:
-        code = group.main(standalone_mode=False)
+        code = group.main(standalone_mode=False, obj=home)
     except click.exceptions.Abort:
         sys.exit(INTERRUPTED)
     except click.ClickException as error:
@@ -70,18 +71,23 @@ def main() -> None:
         click.echo(f"kimi-hooks: {error}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        sys.stderr.close()
+        # Whoever read our output has gone; the interpreter must not complain of it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the one place that catches everything
-        _tell_bug(error)
+        where = _log_bug(home)
+        click.echo(f"kimi-hooks: a bug, please report it with {where}: {type(error).__name__}: {error}", err=True)
         sys.exit(BUG)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _tell_bug(error: Exception) -> None:
-    """Tell a bug in one line, with the traceback in the log where there is one, else on the terminal."""
-    if LOGGER.handlers:
-        LOGGER.exception("a bug")
-    else:
+def _log_bug(home: Home) -> str:
+    """Write the traceback to the workspace's log, or to the terminal where there is none; tell where."""
+    file = home.find().log_file
+    try:
+        with file.open("a", encoding="utf-8") as log:
+            log.write(traceback.format_exc())
+    except OSError:
         traceback.print_exc()
-    click.echo(f"kimi-hooks: a bug, please report it: {type(error).__name__}: {error}", err=True)
+        return "the lines above"
+    return f"the end of {file}"

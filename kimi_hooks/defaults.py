@@ -9,7 +9,7 @@ _PACKAGE = Path(__file__).parent
 
 def folder() -> Path:
     """Return the folder that holds the default `config.yaml` and `hooks/`."""
-    packed = _PACKAGE / "defaults"
+    packed = _PACKAGE / "default_files"
     return packed if packed.is_dir() else _PACKAGE.parent
 
 

@@ -185,6 +185,12 @@ class House:
         journal.write(undo)
         journal.close()
 
+    def spoil_journal(self) -> None:
+        """Take a table away that the program needs."""
+        journal = Journal(self.workspace.journal_file)
+        journal.write(lambda db: db.execute("ALTER TABLE tasks RENAME TO lost"))
+        journal.close()
+
     def make_deliveries_due(self) -> None:
         """Let all that hooks are owed be due now."""
         journal = Journal(self.workspace.journal_file)

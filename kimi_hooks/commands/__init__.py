@@ -17,11 +17,11 @@ from kimi_hooks.workspace import Workspace
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Home:
-    """What was said about the workspace on the command line."""
+    """What was said about the workspace on the command line; `option` is set when `--home` has been read."""
 
-    option: str | None
+    option: str | None = None
 
     def find(self, environ: Mapping[str, str] = os.environ) -> Workspace:
         """Return the workspace that is meant, whether it exists or not."""
