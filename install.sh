@@ -69,7 +69,8 @@ fi
 if ! is_current; then
   say "installing the pinned dependencies into .venv (about 30 seconds)"
   pip=("$here/.venv/bin/python" -m pip --disable-pip-version-check --no-cache-dir --quiet install)
-  "${pip[@]}" --requirement "$here/requirements.lock"
+  "${pip[@]}" --requirement "$here/requirements.lock" ||
+    fail "the pinned packages could not be fetched: check the network, or the proxy (HTTPS_PROXY), and run this again"
   "${pip[@]}" --no-deps --no-build-isolation --editable "$here"
   cp "$here/requirements.lock" "$here/.venv/.installed.lock"
 fi

@@ -10,6 +10,7 @@ home=${KIMI_HOOKS_HOME:-$here}
 usage() { sed -n '2,4s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 wrong_usage() {
+  printf 'run-kimi.sh: %s\n' "$1" >&2
   usage >&2
   exit 2
 }
@@ -21,11 +22,16 @@ while [ $# -gt 0 ]; do
     --wait) options+=(--wait); shift ;;
     -h | --help) usage; exit 0 ;;
     --) shift; break ;;
-    -*) printf 'run-kimi.sh: unknown option %s (a prompt that begins with a dash comes after --)\n' "$1" >&2; wrong_usage ;;
+    -*) wrong_usage "unknown option $1; a prompt that begins with a dash comes after --" ;;
     *) break ;;
   esac
 done
-if [ $# -lt 1 ] || [ $# -gt 3 ]; then wrong_usage; fi
+if [ $# -lt 1 ] || [ -z "${1//[[:space:]]/}" ]; then wrong_usage "the prompt is missing"; fi
+if [ $# -gt 3 ]; then wrong_usage "too many words; put the prompt in quotes"; fi
+for word in "${@:2}"; do
+  # `run-kimi.sh "a job" --wait` would be a job named --wait.
+  case $word in --*) wrong_usage "$word comes before the prompt" ;; esac
+done
 
 if ! "$here/.venv/bin/kimi-hooks" --version >/dev/null 2>&1 || [ ! -e "$home/config.yaml" ]; then
   "$here/install.sh" --quiet --home "$home"

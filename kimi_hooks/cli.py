@@ -47,7 +47,7 @@ class _Verbs(click.Group):
         return command
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="kimi-hooks")
 @click.option("--home", metavar="DIR", help="The workspace. Default: $KIMI_HOOKS_HOME, else the nearest parent folder"
               " that is one, else ~/.openclaw/workspace/kimi-dispatch.")  # fmt: skip

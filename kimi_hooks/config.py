@@ -36,6 +36,13 @@ class KimiPart(_Part):
     connect_timeout: Seconds = 10.0
     idle_timeout: Seconds = 120.0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _key_stands_elsewhere(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "api_key" in data:
+            raise ValueError("the key does not belong here: put it into .env.kimi as KIMI_API_KEY=...")
+        return data
+
 
 class LimitsPart(_Part):
     """How much leaves at once. `concurrency` counts calls to Kimi, `hooks` counts running hook commands."""
@@ -76,16 +83,34 @@ def _matcher(text: str) -> str:
     return text
 
 
+def _hook_id(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is None:
+        raise ValueError(f"{text!r} is no id: letters, digits, - and _, 64 at most")
+    return text
+
+
+def _variable(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) is None:
+        raise ValueError(f"{text!r} is no name of an environment variable; name it, its value stands in .env.kimi")
+    return text
+
+
+def _event_name(text: str) -> str:
+    if text not in KINDS:
+        raise ValueError(f"unknown event {text!r}{nearest(text, KINDS)}")
+    return text
+
+
 class HandlerPart(_Part):
     """One command to run. `timeout` in seconds; `env` names the secrets and variables that it may see."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+    id: Annotated[str, AfterValidator(_hook_id)] | None = None
     type: Literal["command"] = "command"
     command: Annotated[str, Field(min_length=1)]
     args: tuple[str, ...] | None = None
     timeout: Seconds = 600.0
     retries: Annotated[int, Field(ge=0, le=100)] = 5
-    env: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = ()
+    env: tuple[Annotated[str, AfterValidator(_variable)], ...] = ()
     description: str | None = None
 
     @model_validator(mode="after")
@@ -147,13 +172,10 @@ class Config(_Part):
     grace_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
     context_roots: tuple[str, ...] | None = None
     disable_all_hooks: Annotated[bool, Field(alias="disableAllHooks")] = False
-    hooks: dict[str, tuple[MatcherPart, ...]] = {}
+    hooks: dict[Annotated[str, AfterValidator(_event_name)], tuple[MatcherPart, ...]] = {}
 
     @model_validator(mode="after")
-    def _hooks_are_sound(self) -> Config:
-        for name in self.hooks:
-            if name not in KINDS:
-                raise ValueError(f"hooks: unknown event {name!r}{nearest(name, KINDS)}")
+    def _ids_are_unique(self) -> Config:
         handlers: dict[tuple[str, str], HandlerPart] = {}
         for hook in self._all_hooks():
             if handlers.setdefault((hook.kind.name, hook.hook_id), hook.handler) != hook.handler:

@@ -24,7 +24,7 @@ def locate(
     for name in named:
         path = _real(base, name)
         if not any(path.is_relative_to(root) for root in roots):
-            allowed = ", ".join(map(str, roots)) or "none"
+            allowed = ", ".join(map(str, dict.fromkeys(roots))) or "none"
             raise TaskError(
                 f"context {name!r} lies outside the allowed folders ({allowed}); "
                 "move it there, or name its folder under context_roots in config.yaml"

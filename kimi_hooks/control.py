@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from kimi_hooks import lock
-from kimi_hooks.errors import LockHeldError, WorkspaceError
+from kimi_hooks.config import Config
+from kimi_hooks.errors import ConfigError, LockHeldError, WorkspaceError
 from kimi_hooks.workspace import Workspace, read_config
 
 READY_VARIABLE = "KIMI_HOOKS_READY_FD"
@@ -49,17 +51,25 @@ def start_runner(workspace: Workspace) -> int:
     return child.pid
 
 
-def ensure_runner(workspace: Workspace, *, has_key: bool) -> int | None:
-    """Start a runner in the background unless one is at work; return its process id if it was started.
+@dataclass(frozen=True)
+class Started:
+    """A runner in the background; `is_restart` when it took the place of one that lacked our key."""
+
+    pid: int
+    is_restart: bool
+
+
+def ensure_runner(workspace: Workspace, *, has_key: bool) -> Started | None:
+    """Start a runner in the background unless one is at work; return it if it was started.
 
     A runner that waits for an API key, which we have, cannot see ours: it is replaced.
     """
     holder = lock.holder(workspace.lock_file)
     if holder is not None and not (holder.lacks_key and has_key):
         return None
-    stop_runner(workspace)
+    stopped = stop_runner(workspace)
     try:
-        return start_runner(workspace)
+        return Started(start_runner(workspace), stopped is not None)
     except (LockHeldError, WorkspaceError):
         if lock.holder(workspace.lock_file) is None:
             raise
@@ -89,7 +99,7 @@ def stop_runner(workspace: Workspace, *, now: bool = False) -> int | None:
     holder = lock.holder(workspace.lock_file)
     if holder is None or not holder.pid:
         return None
-    grace = read_config(workspace).grace_seconds
+    grace = _grace_seconds(workspace)
     with contextlib.suppress(ProcessLookupError):
         os.kill(holder.pid, signal.SIGTERM)
         if now:
@@ -97,6 +107,14 @@ def stop_runner(workspace: Workspace, *, now: bool = False) -> int | None:
     if not _is_gone(workspace, grace + MARGIN_SECONDS):
         raise WorkspaceError(f"process {holder.pid} is still at work; end it with: kill -9 {holder.pid} (it is safe)")
     return holder.pid
+
+
+def _grace_seconds(workspace: Workspace) -> float:
+    """Return how long the runner may take; a broken config keeps nobody from stopping it."""
+    try:
+        return read_config(workspace).grace_seconds
+    except (ConfigError, WorkspaceError):
+        return Config().grace_seconds
 
 
 def _is_gone(workspace: Workspace, seconds: float) -> bool:

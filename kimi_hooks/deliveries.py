@@ -62,10 +62,11 @@ def _record(parts: Parts, delivery: Delivery, finished: Finished, outcome: RunOu
         task_id=delivery.task_id,
         attempt=delivery.attempts,
         outcome=outcome,
-        exit_code=finished.exit_code,
+        exit_code=None if finished.timed_out else finished.exit_code,
         duration_ms=finished.duration_ms,
         stdout=finished.stdout,
-        stderr=finished.stderr,
+        stderr=finished.stderr
+        + (f"\nended by its time-out after {finished.duration_ms} ms" if finished.timed_out else ""),
     )
     parts.journal.write(lambda db: deliveries.record(db, run, now + wait if outcome == "retry" else None, now))
     _log(run, finished)

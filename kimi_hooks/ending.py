@@ -43,7 +43,15 @@ def settle(parts: Parts, result: Mapping[str, Any]) -> None:
     """Bring the journal in step with a result that is on the disk, and owe its news."""
     parts.journal.write(lambda db: record(db, parts, result))
     kind = result["error"]["kind"] if result["error"] else None
-    transition(result["task_id"], Outcome(result["outcome"]).state, outcome=result["outcome"], kind=kind)
+    transition(
+        result["task_id"],
+        Outcome(result["outcome"]).state,
+        outcome=result["outcome"],
+        tokens=result["tokens"]["total"],
+        ms=result["duration_ms"],
+        kind=kind,
+        why=result["error"]["message"] if result["error"] else None,
+    )
     parts.bell.ring()
 
 

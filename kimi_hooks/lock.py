@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kimi_hooks.errors import LockHeldError
@@ -14,15 +14,22 @@ from kimi_hooks.errors import LockHeldError
 # Whoever asks for the state holds the lock for some microseconds; a runner that starts just then tries again.
 TRIES = 25
 PAUSE_SECONDS = 0.02
+TOLD_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class Holder:
-    """The process that holds the lock; `ready` once its watch and first listing are in place."""
+    """The process that holds the lock; `ready` once its watch and first listing are in place.
+
+    `lacks_key`: tasks for Kimi wait for an API key. `mark` stands for its key and address, `kimi` tells in words what
+    it asks and where the key comes from.
+    """
 
     pid: int
-    ready: bool
-    lacks_key: bool
+    ready: bool = False
+    lacks_key: bool = False
+    mark: str = ""
+    kimi: str = ""
 
 
 class Lock:
@@ -38,18 +45,18 @@ class Lock:
         for _ in range(TRIES):
             if _locked(fd, fcntl.LOCK_EX):
                 self._fd = fd
-                self.say(ready=False)
+                self.say(Holder(os.getpid()))
                 return
             time.sleep(PAUSE_SECONDS)
         os.close(fd)
         refuse_if_held(self._file)
         raise LockHeldError(f"{self._file}: cannot be locked; is spool/ on a local disk?")
 
-    def say(self, *, ready: bool, lacks_key: bool = False) -> None:
-        """Write down who holds the lock, whether it is ready, and whether its tasks wait for an API key."""
+    def say(self, holder: Holder) -> None:
+        """Write down what other processes shall know of us."""
         if self._fd is not None:
-            text = json.dumps({"pid": os.getpid(), "ready": ready, "lacks_key": lacks_key}).encode().ljust(128)
-            os.pwrite(self._fd, text, 0)
+            # Of one size, so that no reader sees a part: what follows the object is blank.
+            os.pwrite(self._fd, json.dumps(asdict(holder)).encode().ljust(TOLD_BYTES), 0)
 
     def release(self) -> None:
         if self._fd is not None:
@@ -66,7 +73,7 @@ def holder(file: Path) -> Holder | None:
     try:
         if _locked(fd, fcntl.LOCK_SH):
             return None
-        return _told(os.read(fd, 4096))
+        return _told(os.read(fd, TOLD_BYTES))
     finally:
         os.close(fd)
 
@@ -89,7 +96,6 @@ def _locked(fd: int, how: int) -> bool:
 
 def _told(data: bytes) -> Holder:
     try:
-        told = json.loads(data)
-        return Holder(int(told["pid"]), bool(told["ready"]), bool(told["lacks_key"]))
-    except (ValueError, KeyError, TypeError):
-        return Holder(0, ready=False, lacks_key=False)
+        return Holder(**json.loads(data))
+    except (ValueError, TypeError):
+        return Holder(0)

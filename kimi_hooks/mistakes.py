@@ -21,7 +21,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
 
 def _line(item: Any, model: type[BaseModel]) -> str:
-    place = ".".join(str(part) for part in item["loc"])
+    place = ".".join(str(part) for part in item["loc"] if part != "[key]")
     if item["type"] == "extra_forbidden":
         return f"unknown key {place!r}{nearest(str(item['loc'][-1]), _keys_at(model, item['loc'][:-1]))}"
     message = item["msg"].removeprefix("Value error, ").partition(", unable to")[0]

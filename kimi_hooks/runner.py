@@ -12,8 +12,8 @@ from kimi_hooks import deliveries, derived, intake, recovery
 from kimi_hooks.errors import WorkspaceError
 from kimi_hooks.hooks import check
 from kimi_hooks.journal import deliveries as owed
-from kimi_hooks.journal import tasks
-from kimi_hooks.lock import Lock
+from kimi_hooks.journal import facts, tasks
+from kimi_hooks.lock import Holder, Lock
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.parts import Parts
 from kimi_hooks.pool import Pool
@@ -25,6 +25,7 @@ LARGE_DRAIN = 1000
 LOOK_AGAIN_SECONDS = 1.0
 LONGEST_SLEEP_SECONDS = 30 * 24 * 3600.0
 FORCED = 128
+LONGEST_TOLD = 500
 
 
 class Runner:
@@ -39,11 +40,11 @@ class Runner:
         self._hooks = Pool("hook", parts.config.limits.hooks, parts.bell.ring)
         self._schedule = Schedule(parts, self._calls)
         self._is_stopping = False
-        self._refreshed = -1
+        self._refreshed: tuple[int, str | None] | None = None
         self._ended_before = parts.journal.read(tasks.ended_count)
         self._look_again: float | None = None
         self._is_ready = False
-        self._told_keyless: bool | None = None
+        self._told_mark: str | None = None
 
     @property
     def left_work_behind(self) -> bool:
@@ -80,7 +81,7 @@ class Runner:
         self._lock.take()
         self._set_watch()
         for problem in check.problems(self._parts.config, self._parts.workspace.home):
-            LOGGER.warning("hook %s will not run: %s", problem.hook_id, problem.message)
+            LOGGER.warning("hook %s is not in order: %s", problem.hook_id, problem.message)
         for entry in recovery.recover(self._parts):
             self._schedule.carry_on(entry)
         self._turn()
@@ -121,7 +122,7 @@ class Runner:
             self._schedule.start_due()
         self._refresh()
         self._deliver()
-        if self._is_ready and self._schedule.lacks_key != self._told_keyless:
+        if self._is_ready:
             self._say_where_we_stand()
 
     def _refresh(self) -> None:
@@ -129,10 +130,11 @@ class Runner:
         workspace, journal = self._parts.workspace, self._parts.journal
         try:
             acked = derived.write_acks(workspace, journal)
-            ended = journal.read(tasks.ended_count)
-            if acked or ended != self._refreshed:
+            # A new pause is told this way too: who waits for a task watches these files.
+            now = journal.read(tasks.ended_count), journal.read(facts.paused)
+            if acked or now != self._refreshed:
                 derived.refresh(workspace, journal)
-                self._refreshed = ended
+                self._refreshed = now
         except OSError as error:
             LOGGER.error("results/ cannot be written: %s; make room or give it back its permissions", error)
 
@@ -176,11 +178,17 @@ class Runner:
             ) from error
 
     def _say_where_we_stand(self) -> None:
-        """Let other processes know that we are at work, and whether tasks wait for a key."""
-        self._told_keyless = self._schedule.lacks_key
-        self._lock.say(ready=True, lacks_key=self._told_keyless)
-        if self._told_keyless:
-            LOGGER.warning("no KIMI_API_KEY: tasks wait; set it in %s", self._parts.workspace.secrets_file)
+        """Let other processes know that we are at work, whom we ask, and whether tasks wait for a key."""
+        settings = self._parts.read_settings()
+        if settings.mark == self._told_mark:
+            return
+        self._told_mark = settings.mark
+        key_from = settings.origins.get("KIMI_API_KEY")
+        key = f"key from {key_from}" if key_from else "no key"
+        kimi = f"{settings.get('KIMI_API_URL')}, {settings.get('KIMI_MODEL')}, {key}"[:LONGEST_TOLD]
+        self._lock.say(Holder(os.getpid(), ready=True, lacks_key=key_from is None, mark=settings.mark, kimi=kimi))
+        if key_from is None:
+            LOGGER.warning("no KIMI_API_KEY: tasks for Kimi wait; set it in %s", self._parts.workspace.secrets_file)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._is_stopping:

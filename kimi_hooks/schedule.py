@@ -39,6 +39,7 @@ class Schedule:
 
     def start_due(self) -> None:
         """Start every task whose time has come, as far as the limits allow; end those that cannot start any more."""
+        self._resume_if_mended()
         self._settle_held()
         self._cut_calls()
         for standin in self._open_kinds():
@@ -70,6 +71,13 @@ class Schedule:
         if paused == facts.BY_PERSON:
             return []
         return [True] if paused is not None or self.lacks_key else [True, False]
+
+    def _resume_if_mended(self) -> None:
+        """End a pause for a refused key or address once there is another one."""
+        pause = self._parts.journal.read(facts.pause_of)
+        if pause is not None and pause.mark and pause.mark != self._parts.read_settings().mark:
+            self._parts.journal.write(tasks.resume_queue)
+            LOGGER.info("key or address have changed: the queue goes on")
 
     def _settle_held(self) -> None:
         if not self._parts.journal.read(needs.any_open):
@@ -128,7 +136,7 @@ class Schedule:
             worker.fail(self._parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"))
         else:
             later = self._parts.clock.now() + AFTER_A_BUG_SECONDS
-            self._parts.journal.write(lambda db: tasks.retry_at(db, entry.id, later))
+            self._parts.journal.write(lambda db: tasks.retry_at(db, entry.id, later, str(error)))
 
     def _next_start(self, *, standin: bool) -> float | None:
         due = self._parts.journal.read(partial(tasks.next_due, standin=standin))

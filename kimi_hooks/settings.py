@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,12 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """Return the values that must never be seen."""
         return (*(value for name, value in self.values.items() if name in SECRET_NAMES), *self.others.values())
+
+    @property
+    def mark(self) -> str:
+        """Return a short stand-in for key and address: it changes when either does, and tells neither."""
+        told = f"{self.get('KIMI_API_KEY')} {self.get('KIMI_API_URL')}"
+        return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:12]
 
     def chosen(self, names: tuple[str, ...], environ: Mapping[str, str]) -> dict[str, str]:
         """Return the variables that a hook's `env:` names, wherever they are set."""

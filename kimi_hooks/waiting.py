@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from kimi_hooks.clock import Clock
 from kimi_hooks.errors import UnknownTaskError, WaitTimedOutError
-from kimi_hooks.journal import tasks
+from kimi_hooks.journal import facts, tasks
+from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.store import Journal, open_existing
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.outbox.folder import is_claimed, is_dropped
@@ -14,6 +15,7 @@ from kimi_hooks.watcher import Bell, Watch
 from kimi_hooks.workspace import Workspace
 
 DROPPED = "dropped"
+NO_SUCH_TASK = "no such task in {home}; `status` lists the open ones, results/ has a file for each that has ended"
 
 
 def whereabouts(workspace: Workspace, journal: Journal, task_id: str) -> Entry | str:
@@ -25,35 +27,51 @@ def whereabouts(workspace: Workspace, journal: Journal, task_id: str) -> Entry |
         return DROPPED
     entry = journal.read(lambda db: tasks.get(db, task_id))
     if entry is None:
-        raise UnknownTaskError(f"{task_id}: no such task in {workspace.home}; kimi-hooks status lists what there is")
+        raise UnknownTaskError(f"{task_id}: {NO_SUCH_TASK.format(home=workspace.home)}")
     return entry
 
 
-def wait(workspace: Workspace, task_ids: Sequence[str], timeout: float | None, clock: Clock) -> list[Entry]:
+def wait(
+    workspace: Workspace,
+    task_ids: Sequence[str],
+    timeout: float | None,
+    clock: Clock,
+    on_pause: Callable[[Pause], None] = lambda _: None,
+) -> list[Entry]:
     """Block until all the tasks have ended and return their rows in the order asked.
 
-    The runner writes the derived files in `results/` after each ending is in the journal: that wakes us. Raises
-    UnknownTaskError and WaitTimedOutError.
+    The runner writes the derived files in `results/` after each ending, and each pause, is in the journal: that wakes
+    us. `on_pause` is told when the queue is paused meanwhile. Raises UnknownTaskError and WaitTimedOutError.
     """
     bell, watch = Bell(), Watch()
     watch.add(workspace.results, bell.ring)
     watch.start()
     try:
-        return _wait(workspace, task_ids, timeout, clock, bell)
+        return _wait(workspace, task_ids, timeout, clock, bell, on_pause)
     finally:
         watch.stop()
 
 
 def _wait(
-    workspace: Workspace, task_ids: Sequence[str], timeout: float | None, clock: Clock, bell: Bell
+    workspace: Workspace,
+    task_ids: Sequence[str],
+    timeout: float | None,
+    clock: Clock,
+    bell: Bell,
+    on_pause: Callable[[Pause], None],
 ) -> list[Entry]:
     end = None if timeout is None else clock.monotonic() + timeout
+    told: Pause | None = None
     while True:
         journal = open_existing(workspace.journal_file)
         try:
             found = [whereabouts(workspace, journal, task_id) for task_id in task_ids]
+            pause = journal.read(facts.pause_of)
         finally:
             journal.close()
+        if pause != told and pause is not None and any(_is_held_up(entry, pause) for entry in found):
+            on_pause(pause)
+        told = pause
         entries = [entry for entry in found if isinstance(entry, Entry) and tasks.is_ended(entry)]
         if len(entries) == len(task_ids):
             return entries
@@ -61,6 +79,13 @@ def _wait(
         if left is not None and left <= 0:
             raise WaitTimedOutError(f"not ended within {timeout:g} s: {', '.join(_open_ids(task_ids, entries))}")
         bell.wait(left)
+
+
+def _is_held_up(found: Entry | str, pause: Pause) -> bool:
+    """Tell whether this pause concerns the task: the imitation goes on unless a person has paused it."""
+    if isinstance(found, str) or tasks.is_ended(found):
+        return False
+    return pause.reason == facts.BY_PERSON or not found.standin
 
 
 def _open_ids(task_ids: Sequence[str], ended: Iterable[Entry]) -> list[str]:

@@ -39,7 +39,7 @@ def ask(parts: Parts, entry: Entry, task: Task) -> dict[str, Any]:
     """Call Kimi and put the answer on the disk. Raises TaskError and CallFailedError."""
     endpoint = parts.standin() if entry.standin else kimi_endpoint(parts)
     request = asking.request_for(parts, task)
-    transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, standin=entry.standin or None)
+    transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=endpoint.url)
     answer = parts.client.ask(entry.id, endpoint, request, deadline=_deadline(parts, entry))
     turn = _turn(answer, request.model, endpoint)
     turns.write(parts.workspace.turns, entry.id, 1, turn)
@@ -63,8 +63,9 @@ def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedErro
     """Decide what a failed call means: the queue waits, the task is tried again, or it ends."""
     failure = error.failure
     if failure.action == "pause" and not entry.standin:
-        parts.journal.write(lambda db: _pause(db, entry.id, failure.kind))
-        LOGGER.error("%s queue paused (%s): %s; then: kimi-hooks resume", entry.id, failure.kind, failure.message)
+        pause = facts.Pause(failure.kind, failure.message, parts.read_settings().mark)
+        parts.journal.write(lambda db: _pause(db, entry.id, pause))
+        LOGGER.error("%s queue paused (%s): %s", entry.id, failure.kind, failure.message)
         parts.bell.ring()
     elif failure.action == "retry" and entry.attempts - entry.crashes < parts.config.retry.max_attempts:
         _retry(parts, entry, failure)
@@ -89,14 +90,14 @@ def _retry(parts: Parts, entry: Entry, failure: CallFailure) -> None:
     )
     wait = max(wait, failure.retry_after or 0.0)
     due_at = parts.clock.now() + wait
-    parts.journal.write(lambda db: tasks.retry_at(db, entry.id, due_at))
+    parts.journal.write(lambda db: tasks.retry_at(db, entry.id, due_at, failure.message))
     transition(entry.id, "retryable", attempt=entry.attempts, again_in=f"{wait:.1f}s", why=failure.message)
     parts.bell.ring()
 
 
-def _pause(db: Connection, task_id: str, reason: str) -> None:
-    facts.pause(db, reason)
-    tasks.put_back(db, task_id)
+def _pause(db: Connection, task_id: str, pause: facts.Pause) -> None:
+    facts.pause(db, pause)
+    tasks.put_back(db, task_id, pause.why)
 
 
 def _arrived(error: CallFailedError) -> dict[str, Any] | None:

@@ -125,8 +125,10 @@ def read_config(workspace: Workspace) -> config.Config:
     try:
         text = workspace.config_file.read_text("utf-8-sig")
     except FileNotFoundError:
+        here = Path.cwd() / CONFIG_NAME
+        hint = f" ({here} lacks the line `workspace: 1`)" if here.is_file() and not _is_marked(here) else ""
         raise WorkspaceError(
-            f"{workspace.home} is not a workspace (no {CONFIG_NAME}); lay one out with: kimi-hooks init"
+            f"{workspace.home} is not a workspace: it has no {CONFIG_NAME}{hint}; lay one out with: kimi-hooks init"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"{workspace.config_file}: cannot be read: {error}") from error

@@ -53,6 +53,9 @@ def test_the_smallest_config_has_the_documented_defaults() -> None:
         ("workspace: 1\nworkspace: 1\n", "line 2"),
         ("- a\n", "keys and values"),
         ("workspace: [\n", "line 2"),
+        ("workspace: 1\nkimi: {api_key: sk-x}\n", ".env.kimi as KIMI_API_KEY"),
+        (config_with({"TaskComplete": []}, retry={"max_attempts": 0}), "did you mean 'TaskCompleted'?"),
+        (config_with({"TaskCompleted": [{"hooks": [{**HOOK, "env": ["TOKEN=x"]}]}]}), "no name of an environment"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_place(text: str, told: str) -> None:

@@ -155,6 +155,7 @@ def test_exit_codes_of_news(house: House, script: str, outcomes: list[str]) -> N
     house.drain()
     assert [run.outcome for run in house.runs()] == outcomes
     assert [run.attempt for run in house.runs()] == list(range(1, len(outcomes) + 1))
+    assert all(("time-out" in run.stderr) == ("sleep" in script) for run in house.runs())
     assert {run.event_id for run in house.runs()} == {f"{house.entry().id}-TaskCompleted"}
 
 

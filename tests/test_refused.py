@@ -15,6 +15,7 @@ from tests.house import House
 BAD: dict[str, tuple[str, bytes, str]] = {
     "broken yaml": ("bad.yaml", b"prompt: [unclosed", "line 1"),
     "broken front matter": ("bad.md", b"---\nname: [x\n---\nhello", "front matter"),
+    "open front matter": ("bad.md", b"---\nname: x\nstandin: true\n", "no second line"),
     "broken json": ("bad.json", b'{"prompt": ', "broken JSON"),
     "unknown key": ("bad.yaml", b"prompt: x\nmodle: kimi-k3\n", "did you mean 'model'?"),
     "prompt in front matter": ("bad.md", b"---\nprompt: x\n---\nhello", "below the front matter"),

@@ -164,7 +164,7 @@ def test_without_a_key_one_message_says_both_ways(installed: Path) -> None:
     assert not (installed / "spool" / "lock").exists()
 
 
-@pytest.mark.parametrize("arguments", [[], ["--what", "x"], ["a", "b", "c", "d"]])
+@pytest.mark.parametrize("arguments", [[], [" "], ["--what", "x"], ["a", "b", "c", "d"], ["a", "--wait"]])
 def test_wrong_usage_shows_the_usage(installed: Path, arguments: list[str]) -> None:
     """Exit code 2."""
     finished = call(installed / "run-kimi.sh", *arguments)

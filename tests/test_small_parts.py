@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kimi_hooks import atomic, backoff, limits, logs
 from kimi_hooks.clock import iso, parse_iso
 from kimi_hooks.errors import LaunchError, LockHeldError
-from kimi_hooks.lock import Lock, holder
+from kimi_hooks.lock import Holder, Lock, holder
 from kimi_hooks.mistakes import nearest
 from kimi_hooks.pool import Pool
 from kimi_hooks.process import Finished, Processes
@@ -200,7 +200,7 @@ def test_one_holder_of_a_lock(tmp_path: Path) -> None:
     assert holder(file) is None
     lock = Lock(file)
     lock.take()
-    lock.say(ready=True, lacks_key=True)
+    lock.say(Holder(os.getpid(), ready=True, lacks_key=True))
     found = holder(file)
     assert found is not None
     assert (found.pid, found.ready, found.lacks_key) == (os.getpid(), True, True)

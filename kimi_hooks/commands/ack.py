@@ -10,7 +10,9 @@ from kimi_hooks.errors import UnknownTaskError
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
+from kimi_hooks.outbox.folder import is_dropped
 from kimi_hooks.verbs import change
+from kimi_hooks.waiting import NO_SUCH_TASK
 from kimi_hooks.workspace import Workspace, read_config
 
 
@@ -38,6 +40,7 @@ def _acknowledge(db: Connection, workspace: Workspace, task_ids: tuple[str, ...]
 
 def _check(entry: Entry | None, task_id: str, workspace: Workspace) -> None:
     if entry is None:
-        raise UnknownTaskError(f"{task_id}: no such task in {workspace.home}; kimi-hooks status lists what there is")
+        told = "has not ended; no runner has taken it yet" if is_dropped(workspace.outbox, task_id) else NO_SUCH_TASK
+        raise UnknownTaskError(f"{task_id}: {told.format(home=workspace.home)}")
     if not tasks.is_ended(entry):
         raise UnknownTaskError(f"{task_id} has not ended (it is {entry.state}); wait for it first: kimi-hooks wait")

@@ -12,14 +12,13 @@ import click
 
 from kimi_hooks import lock, settings
 from kimi_hooks.clock import Clock
-from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.commands import Home, json_option, print_json, spelt, warn_of_queue
 from kimi_hooks.context import locate
-from kimi_hooks.dispatching import Dropped, dispatch
+from kimi_hooks.dispatching import dispatch
 from kimi_hooks.errors import TaskError
 from kimi_hooks.task import DERIVED_NAME, check, derived_name
 from kimi_hooks.workspace import Workspace, read_config
 
-NO_RUNNER = "no runner is at work: the task waits in outbox/; start one with: kimi-hooks run --detach"
 NO_KEY = """no API key. Put it into {file} as KIMI_API_KEY=sk-... (or export KIMI_API_KEY), \
 or try without one: add --standin, and a local imitation answers"""
 
@@ -70,7 +69,7 @@ def dispatch_command(
     config = read_config(workspace)
     known = settings.read(workspace, config, os.environ, Path.home())
     text = _prompt(prompt, file, rest, has_context=bool(options["context"]))
-    if not options["standin"] and not known.get("KIMI_API_KEY"):
+    if not options["standin"] and not known.get("KIMI_API_KEY") and not _runner_has_key(workspace):
         raise TaskError(NO_KEY.format(file=workspace.secrets_file))
     options["context"] += tuple(word for word in rest if word != "-")
     data = _data(text, options)
@@ -79,7 +78,11 @@ def dispatch_command(
     if start:
         _start(workspace, has_key=known.get("KIMI_API_KEY") is not None)
     dropped = dispatch(workspace, {**data, "name": task.name}, config.max_task_bytes, Clock())
-    _warn(workspace, dropped, warnings)
+    if dropped.is_repeat:
+        warnings.append("this dedupe key was seen in the last 24 hours; nothing new runs")
+    for warning in warnings:
+        click.echo(f"kimi-hooks: {warning}", err=True)
+    warn_of_queue(workspace, known.mark if known.get("KIMI_API_KEY") and not task.standin else None)
     if as_json and not do_wait:
         print_json({"task_id": dropped.task_id, "deduplicated": dropped.is_repeat})
     else:
@@ -91,18 +94,25 @@ def dispatch_command(
         sys.exit(wait_and_print(workspace, [dropped.task_id], None, as_json=as_json))
 
 
+def _runner_has_key(workspace: Workspace) -> bool:
+    holder = lock.holder(workspace.lock_file)
+    return holder is not None and holder.ready and not holder.lacks_key
+
+
 def _start(workspace: Workspace, *, has_key: bool) -> None:
     from kimi_hooks.control import ensure_runner  # noqa: PLC0415 - a plain dispatch must be quick
 
-    pid = ensure_runner(workspace, has_key=has_key)
-    if pid is not None:
-        stop = f"{sys.argv[0]} --home {workspace.home} stop"
-        click.echo(f"kimi-hooks: a runner now works in the background (process {pid}); end it with: {stop}", err=True)
+    started = ensure_runner(workspace, has_key=has_key)
+    if started is not None:
+        how = "was restarted, so that it sees the API key that is set here" if started.is_restart else "was started"
+        stop = spelt(workspace, "stop")
+        told = f"a runner {how}; it stays in the background (process {started.pid}); end it with: {stop}"
+        click.echo(f"kimi-hooks: {told}", err=True)
 
 
 def _prompt(prompt: str | None, file: str | None, rest: tuple[str, ...], *, has_context: bool) -> str:
     if (prompt is not None) + (file is not None) + ("-" in rest) != 1:
-        raise click.UsageError("give the prompt once: -p TEXT, -f FILE, or - for standard input")
+        raise click.UsageError("give the prompt once: -p 'TEXT', -f FILE, or - for standard input")
     if rest and rest != ("-",) and not has_context:
         raise click.UsageError(f"unexpected argument {rest[0]!r}; quote the prompt: -p 'several words'")
     if prompt is not None:
@@ -150,12 +160,3 @@ def _absolute(when: str) -> str:
         return datetime.fromtimestamp(Clock().now() + seconds, UTC).isoformat() if seconds >= 0 else when
     except (ValueError, OverflowError):
         return when
-
-
-def _warn(workspace: Workspace, dropped: Dropped, warnings: list[str]) -> None:
-    for warning in warnings:
-        click.echo(f"kimi-hooks: {warning}", err=True)
-    if dropped.is_repeat:
-        click.echo("kimi-hooks: this dedupe key was seen in the last 24 hours; nothing new runs", err=True)
-    if lock.holder(workspace.lock_file) is None:
-        click.echo(f"kimi-hooks: {NO_RUNNER}", err=True)

@@ -59,7 +59,7 @@ def check_command(home: Home, as_json: bool) -> None:
         print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            click.echo(f"{finding.level:<5} {finding.hook_id}: {finding.message}")
+            click.echo(f"{finding.level:<5} {finding.event} {finding.hook_id}: {finding.message}")
     sys.exit(int(any(finding.level == "error" for finding in findings)))
 
 
@@ -85,8 +85,8 @@ def runs_command(home: Home, task: str | None, hook: str | None, limit: int, as_
 
 
 def _line(run: HookRun) -> str:
-    code = "not started" if run.exit_code is None else f"exit {run.exit_code}"
+    code = "no exit code" if run.exit_code is None else f"exit {run.exit_code}"
     said = (run.stderr.strip() or run.stdout.strip()).splitlines()
-    told = f"  {visible(said[-1])[:100]}" if said else ""
+    told = f"  {visible(said[-1])[:300]}" if said else ""
     who = f"{run.task_id}  {run.event:<14} {run.hook_id:<18}"
     return f"{who} try {run.attempt}  {run.outcome:<9} {code}, {run.duration_ms} ms{told}"

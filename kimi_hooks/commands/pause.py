@@ -6,7 +6,6 @@ import click
 
 from kimi_hooks.commands import Home
 from kimi_hooks.journal import facts, tasks
-from kimi_hooks.journal.store import Connection
 from kimi_hooks.verbs import change
 from kimi_hooks.workspace import read_config
 
@@ -17,13 +16,8 @@ def pause_command(home: Home) -> None:
     """Start no more tasks until `resume`; what runs is finished."""
     workspace = home.find()
     read_config(workspace)
-    change(workspace, lambda db: facts.pause(db, facts.BY_PERSON))
+    change(workspace, lambda db: facts.pause(db, facts.Pause(facts.BY_PERSON)))
     click.echo("paused; go on with: kimi-hooks resume")
-
-
-def _resume(db: Connection) -> None:
-    facts.resume(db)
-    tasks.renew_deadlines(db)
 
 
 @click.command("resume")
@@ -32,5 +26,5 @@ def resume_command(home: Home) -> None:
     """Go on after `pause`, or after Kimi refused the key or the account had no credit."""
     workspace = home.find()
     read_config(workspace)
-    change(workspace, _resume)
-    click.echo("resumed")
+    was_paused = change(workspace, tasks.resume_queue)
+    click.echo("resumed" if was_paused else "the queue was not paused")

@@ -8,8 +8,8 @@ import sys
 import click
 
 from kimi_hooks import control, logs
-from kimi_hooks.commands import Home
-from kimi_hooks.workspace import Workspace
+from kimi_hooks.commands import Home, spelt
+from kimi_hooks.workspace import Workspace, read_config
 
 
 @click.command("run")
@@ -23,9 +23,18 @@ def run_command(home: Home, detach: bool, drain: bool) -> None:
     workspace = home.find()
     if detach:
         pid = control.start_runner(workspace)
-        click.echo(f"runner started in the background (process {pid}); stop it with: kimi-hooks stop", err=True)
+        told = f"runner started in the background (process {pid}); stop it with: {spelt(workspace, 'stop')}"
+        click.echo(told, err=True)
+        _warn_of_hooks(workspace)
     else:
         sys.exit(_run(workspace, drain=drain))
+
+
+def _warn_of_hooks(workspace: Workspace) -> None:
+    from kimi_hooks.hooks.check import problems  # noqa: PLC0415 - only where it is said
+
+    for problem in problems(read_config(workspace), workspace.home):
+        click.echo(f"hook {problem.hook_id} ({problem.event}) is not in order: {problem.message}", err=True)
 
 
 def _run(workspace: Workspace, *, drain: bool) -> int:

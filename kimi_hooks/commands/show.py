@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from kimi_hooks import results, waiting
-from kimi_hooks.clock import iso
-from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.clock import Clock, iso
+from kimi_hooks.commands import Home, json_option, print_json, warn_of_queue
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import open_existing
 from kimi_hooks.journal.tasks import Entry
@@ -33,6 +33,7 @@ def show_command(home: Home, task_id: str, as_json: bool) -> None:
         print_json(_as_json(task_id, found))
     else:
         _print(task_id, found)
+        warn_of_queue(workspace)
 
 
 def _as_json(task_id: str, found: Entry | str) -> dict[str, Any]:
@@ -50,4 +51,8 @@ def _print(task_id: str, found: Entry | str) -> None:
     held = f" ({found.hold_reason})" if found.hold_reason else ""
     click.echo(f"{task_id} {found.state}{held}")
     click.echo(f"name: {harmless(found.name)}")
-    click.echo(f"accepted: {iso(found.created_at)}, not before: {iso(found.due_at)}, attempts: {found.attempts}")
+    click.echo(f"accepted: {iso(found.created_at)}, attempts: {found.attempts}")
+    if found.due_at > Clock().now():
+        click.echo(f"not before: {iso(found.due_at)}")
+    if found.last_error:
+        click.echo(f"last error: {harmless(found.last_error)}")

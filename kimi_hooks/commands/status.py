@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import click
 
-from kimi_hooks import lock
-from kimi_hooks.clock import iso, parse_iso
-from kimi_hooks.commands import Home, json_option, print_json
-from kimi_hooks.journal import deliveries, facts, tasks
+from kimi_hooks import limits, lock
+from kimi_hooks.clock import Clock, iso, parse_iso
+from kimi_hooks.commands import Home, json_option, pause_told, print_json, spelt
+from kimi_hooks.config import Config
+from kimi_hooks.errors import ConfigError
+from kimi_hooks.journal import deliveries, facts, sends, tasks
 from kimi_hooks.journal.store import Connection, Journal, open_existing
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.outbox.folder import dropped
@@ -23,7 +25,6 @@ from kimi_hooks.workspace import Workspace, read_config
 
 LISTED = 20
 OPEN_STATES = (State.EXECUTING, State.AVAILABLE, State.RETRYABLE, State.HELD)
-RESUME = "put it right, then: kimi-hooks resume"
 
 
 @click.command("status")
@@ -32,22 +33,30 @@ RESUME = "put it right, then: kimi-hooks resume"
 def status_command(home: Home, as_json: bool) -> None:
     """Tell whether a runner is at work, how many tasks are in each state, what runs and what waits."""
     workspace = home.find()
-    read_config(workspace)
+    config, mistake = _config(workspace)
     journal = open_existing(workspace.journal_file)
-    status = _status(workspace, journal)
+    status = {**_status(workspace, journal, config), "config_error": mistake}
     journal.close()
     if as_json:
         print_json(status)
     else:
-        _print(status)
+        _print(workspace, status)
 
 
-def _status(workspace: Workspace, journal: Journal) -> dict[str, Any]:
+def _config(workspace: Workspace) -> tuple[Config, str | None]:
+    """Return the config, or the defaults and what is wrong: a runner at work goes on with what it has read."""
+    try:
+        return read_config(workspace), None
+    except ConfigError as error:
+        return Config(), str(error)
+
+
+def _status(workspace: Workspace, journal: Journal, config: Config) -> dict[str, Any]:
     holder = lock.holder(workspace.lock_file)
     is_running = holder is not None and holder.ready
-    paused = journal.read(facts.paused)
-    if paused is None and holder is not None and holder.lacks_key:
-        paused = facts.NO_KEY
+    pause = journal.read(facts.pause_of)
+    if pause is None and holder is not None and holder.lacks_key:
+        pause = facts.Pause(facts.NO_KEY)
     waiting_files = len(dropped(workspace.outbox)) if workspace.outbox.is_dir() else 0
     counts = {DROPPED: waiting_files, **dict.fromkeys(State, 0), **journal.read(tasks.counts)}
     return {
@@ -56,11 +65,22 @@ def _status(workspace: Workspace, journal: Journal) -> dict[str, Any]:
             "state": "running" if is_running else "stopped",
             "pid": holder.pid if holder is not None and is_running else None,
         },
-        "paused": paused,
+        "kimi": holder.kimi if holder is not None and is_running else None,
+        "paused": pause.reason if pause else None,
+        "paused_why": pause.why if pause else None,
+        "next_call_at": iso(_next_call(journal, config)),
         "tasks": counts,
         "deliveries": journal.read(deliveries.counts),
         "open": [_row(entry) for state in OPEN_STATES for entry in journal.read(_listed(state))],
     }
+
+
+def _next_call(journal: Journal, config: Config) -> float | None:
+    """Return when the limit lets the next call to Kimi leave, None when one may leave now."""
+    now = Clock().now()
+    recent = journal.read(partial(sends.since, then=now - limits.WINDOW_SECONDS, now=now))
+    then = limits.next_slot(recent, now, config.limits.requests_per_minute)
+    return then if then > now else None
 
 
 def _listed(state: State) -> Callable[[Connection], list[Entry]]:
@@ -81,17 +101,17 @@ def _row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _print(status: dict[str, Any]) -> None:
+def _print(workspace: Workspace, status: dict[str, Any]) -> None:
     runner = status["runner"]
-    at_work = (
-        f"running (process {runner['pid']})" if runner["pid"] else "stopped; start it with: kimi-hooks run --detach"
-    )
+    stopped = f"stopped; start it with: {spelt(workspace, 'run --detach')}"
     click.echo(f"workspace  {status['home']}")
-    click.echo(f"runner     {at_work}")
-    if status["paused"] == facts.NO_KEY:
-        click.echo(f"key        none: tasks for Kimi wait until KIMI_API_KEY stands in {status['home']}/.env.kimi")
-    elif status["paused"]:
-        click.echo(f"paused     {status['paused']}: {_remedy(status)}")
+    if status["config_error"]:
+        click.echo(f"config     {status['config_error']}")
+    click.echo(f"runner     running (process {runner['pid']})" if runner["pid"] else f"runner     {stopped}")
+    if status["kimi"]:
+        click.echo(f"kimi       {status['kimi']}")
+    for line in _hold_ups(workspace, status):
+        click.echo(line)
     click.echo("tasks      " + (_counts(status["tasks"]) or "none yet"))
     if status["deliveries"]:
         click.echo("hooks      " + _counts(status["deliveries"]))
@@ -99,8 +119,15 @@ def _print(status: dict[str, Any]) -> None:
         _print_table(status["open"])
 
 
-def _remedy(status: dict[str, Any]) -> str:
-    return "go on with: kimi-hooks resume" if status["paused"] == facts.BY_PERSON else RESUME
+def _hold_ups(workspace: Workspace, status: dict[str, Any]) -> Iterator[str]:
+    """Say why tasks wait, and for how long or for what."""
+    if status["paused"] == facts.NO_KEY:
+        yield f"           tasks for Kimi wait until KIMI_API_KEY stands in {workspace.secrets_file}"
+    elif status["paused"]:
+        yield f"paused     {pause_told(workspace, facts.Pause(status['paused'], status['paused_why']))}"
+    if status["next_call_at"] and status["tasks"][State.AVAILABLE]:
+        left = max(0, int(parse_iso(status["next_call_at"]) - time.time()) + 1)
+        yield f"limit      requests_per_minute is used up: the next call may leave in {left} s"
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -114,7 +141,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.text import Text  # noqa: PLC0415 - as above
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("id", "name", "state", "prio", "tries", "for"):
+    for heading in ("id", "name", "state", "prio", "tries", "age"):
         table.add_column(heading, overflow="fold", no_wrap=heading != "name")
     for row in rows:
         state = f"{row['state']} ({row['hold_reason']})" if row["hold_reason"] else row["state"]

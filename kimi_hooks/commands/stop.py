@@ -13,5 +13,6 @@ from kimi_hooks.control import stop_runner
 @click.pass_obj
 def stop_command(home: Home, now: bool) -> None:
     """Stop the runner: it finishes what runs, up to its grace time, and leaves the rest for the next start."""
-    pid = stop_runner(home.find(), now=now)
-    click.echo(f"stopped (process {pid})" if pid else "no runner was at work")
+    workspace = home.find()
+    pid = stop_runner(workspace, now=now)
+    click.echo(f"stopped (process {pid})" if pid else f"no runner was at work in {workspace.home}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import click
 
-from kimi_hooks import results, waiting
+from kimi_hooks import lock, results, waiting
 from kimi_hooks.clock import Clock
-from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.commands import Home, json_option, print_json, spelt, tell_pause
 from kimi_hooks.show import print_result
 from kimi_hooks.states import Outcome
 from kimi_hooks.workspace import Workspace
@@ -22,7 +23,11 @@ from kimi_hooks.workspace import Workspace
 @click.pass_obj
 def wait_command(home: Home, task_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None:
     """Wait until the tasks have ended. Exit code 0 when all are done, 1 when one is not."""
-    sys.exit(wait_and_print(home.find(), task_ids, timeout, as_json=as_json, short=True))
+    workspace = home.find()
+    if lock.holder(workspace.lock_file) is None:
+        start = spelt(workspace, "run --detach")
+        click.echo(f"kimi-hooks: no runner is at work; if the task has not ended, start one with: {start}", err=True)
+    sys.exit(wait_and_print(workspace, task_ids, timeout, as_json=as_json, short=True))
 
 
 def wait_and_print(
@@ -30,7 +35,7 @@ def wait_and_print(
 ) -> int:
     """Wait, print how each task ended, and return the exit code."""
     workspace.make_folders()
-    entries = waiting.wait(workspace, list(dict.fromkeys(task_ids)), timeout, Clock())
+    entries = waiting.wait(workspace, list(dict.fromkeys(task_ids)), timeout, Clock(), partial(tell_pause, workspace))
     found = [results.read(workspace.results, entry.id) or {} for entry in entries]
     if as_json:
         print_json(found if short else found[0])

@@ -35,7 +35,7 @@ def problems(config: Config, home: Path) -> list[Finding]:
 
 def _check(hook: Hook, home: Path) -> Finding:
     word = first_word(hook.handler)
-    problem = _template_problem(hook, home) if word.endswith(TEMPLATE_ENDING) else _file_problem(word, home)
+    problem = _template_problem(hook, home) if word.endswith(TEMPLATE_ENDING) else _plain_problem(hook, word, home)
     message = problem or hook.handler.command
     return Finding("error" if problem else "ok", hook.hook_id, hook.event_name, message)
 
@@ -46,6 +46,12 @@ def _template_problem(hook: Hook, home: Path) -> str | None:
     except TemplateError as error:
         return str(error)
     return None
+
+
+def _plain_problem(hook: Hook, word: str, home: Path) -> str | None:
+    if "{{" in " ".join([hook.handler.command, *(hook.handler.args or ())]):
+        return f"tags are only filled in in a file that ends in {TEMPLATE_ENDING}; move the command into one"
+    return _file_problem(word, home)
 
 
 def _file_problem(word: str, home: Path) -> str | None:

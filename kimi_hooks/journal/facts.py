@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass
+
 from kimi_hooks.journal.store import Connection
 
 # Reasons for a pause that are no error of Kimi's; the others are error kinds.
@@ -9,20 +12,33 @@ BY_PERSON = "person"
 NO_KEY = "no_key"
 
 
-def paused(db: Connection) -> str | None:
-    """Return why the queue is paused, None when it is not."""
+@dataclass(frozen=True)
+class Pause:
+    """Why no task is sent: `why` is for people, `mark` stands for the key and address that were refused."""
+
+    reason: str
+    why: str = ""
+    mark: str = ""
+
+
+def pause_of(db: Connection) -> Pause | None:
+    """Return the pause of the queue, None when it is not paused."""
     row = db.execute("SELECT value FROM facts WHERE key = 'paused'").fetchone()
-    return row["value"] if row else None
+    return Pause(**json.loads(row["value"])) if row else None
 
 
-def pause(db: Connection, reason: str) -> None:
+def paused(db: Connection) -> str | None:
+    """Return the reason why the queue is paused, None when it is not."""
+    pause = pause_of(db)
+    return pause.reason if pause else None
+
+
+def pause(db: Connection, given: Pause) -> None:
     """Pause the queue. What a person has paused stays paused by that person, whatever goes wrong meanwhile."""
-    db.execute(
-        "INSERT INTO facts (key, value) VALUES ('paused', ?) "
-        "ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value != ?",
-        (reason, BY_PERSON),
-    )
+    if paused(db) != BY_PERSON:
+        db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES ('paused', ?)", (json.dumps(asdict(given)),))
 
 
-def resume(db: Connection) -> None:
-    db.execute("DELETE FROM facts WHERE key = 'paused'")
+def resume(db: Connection) -> bool:
+    """Let the queue go on; tell whether it was paused."""
+    return db.execute("DELETE FROM facts WHERE key = 'paused'").rowcount > 0

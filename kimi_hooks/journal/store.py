@@ -36,6 +36,7 @@ MIGRATIONS = (
         completed_at REAL,
         attempts INTEGER NOT NULL DEFAULT 0,
         crashes INTEGER NOT NULL DEFAULT 0,
+        last_error TEXT,
         outcome TEXT,
         error_kind TEXT,
         ended INTEGER UNIQUE,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from kimi_hooks.journal import facts
 from kimi_hooks.journal.store import Connection, Row
 from kimi_hooks.states import ENDED, Outcome, State
 from kimi_hooks.task import Task
@@ -13,7 +14,7 @@ from kimi_hooks.task import Task
 DEDUPE_SECONDS = 24 * 3600.0
 _COLUMNS = (
     'seq, id, name, "group", state, hold_reason, priority, standin, due_at, created_at, started_at, deadline_at, '
-    "completed_at, attempts, crashes, outcome, error_kind, acknowledged_at, warnings"
+    "completed_at, attempts, crashes, last_error, outcome, error_kind, acknowledged_at, warnings"
 )
 
 
@@ -36,6 +37,7 @@ class Entry:
     completed_at: float | None
     attempts: int
     crashes: int
+    last_error: str | None
     outcome: Outcome | None
     error_kind: str | None
     acknowledged_at: float | None
@@ -77,6 +79,7 @@ def fresh(task_id: str, task: Task, warnings: Sequence[str], now: float) -> Entr
         completed_at=None,
         attempts=0,
         crashes=0,
+        last_error=None,
         outcome=None,
         error_kind=None,
         acknowledged_at=None,
@@ -154,9 +157,10 @@ def overdue(db: Connection, now: float, *, standin: bool) -> list[Entry]:
     return _entries(db, where, now, standin)
 
 
-def renew_deadlines(db: Connection) -> None:
-    """Give the waiting tasks their whole time-out again: they were held up by no fault of theirs."""
+def resume_queue(db: Connection) -> bool:
+    """End the pause, and give the waiting tasks their whole time-out again; tell whether there was a pause."""
     db.execute("UPDATE tasks SET deadline_at = NULL WHERE state IN ('available', 'retryable')")
+    return facts.resume(db)
 
 
 def next_due(db: Connection, *, standin: bool) -> float | None:
@@ -187,13 +191,16 @@ def _instant(db: Connection, query: str, *values: object) -> float | None:
     return None if found is None else float(found)
 
 
-def retry_at(db: Connection, task_id: str, due_at: float) -> None:
-    db.execute("UPDATE tasks SET state = 'retryable', due_at = ? WHERE id = ?", (due_at, task_id))
+def retry_at(db: Connection, task_id: str, due_at: float, why: str) -> None:
+    """Let the task wait for another try, and remember what went wrong."""
+    db.execute("UPDATE tasks SET state = 'retryable', due_at = ?, last_error = ? WHERE id = ?", (due_at, why, task_id))
 
 
-def put_back(db: Connection, task_id: str) -> None:
+def put_back(db: Connection, task_id: str, why: str) -> None:
     """Make a task available again whose call was refused for a reason that is not the task's."""
-    db.execute("UPDATE tasks SET state = 'available', attempts = attempts - 1 WHERE id = ?", (task_id,))
+    db.execute(
+        "UPDATE tasks SET state = 'available', attempts = attempts - 1, last_error = ? WHERE id = ?", (why, task_id)
+    )
 
 
 def count_crash(db: Connection, entry: Entry, now: float, warnings: Sequence[str]) -> None:

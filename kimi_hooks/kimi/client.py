@@ -149,7 +149,7 @@ class Client:
             # Every call would fail the same way.
             proxy = isinstance(error, requests.exceptions.InvalidProxyURL)
             whose, where = ("proxy", "HTTPS_PROXY") if proxy else ("API", "KIMI_API_URL")
-            message = f"The {whose}'s address cannot be used ({_cause(error)}); mend {where}, then resume the queue."
+            message = f"The {whose}'s address cannot be used ({_cause(error)}); mend {where}."
             return Failure("invalid_request", "pause", message)
         message = f"{self._what_broke(error, watch, draft)}. It is tried again later."
         return Failure("server_error", "retry", message, draft.http_status, draft.request_id)
@@ -258,7 +258,7 @@ def _check_key(endpoint: Endpoint) -> None:
     what = "is empty"
     if odd is not None:
         what = f"holds a character that no key has (U+{ord(endpoint.key[odd]):04X} at position {odd + 1})"
-    message = f"The key for {host_of(endpoint.url)} {what}; put it into KIMI_API_KEY again, then resume the queue."
+    message = f"The key for {host_of(endpoint.url)} {what}; put it into KIMI_API_KEY again."
     raise CallFailedError(Failure("authentication_failed", "pause", message))
 
 

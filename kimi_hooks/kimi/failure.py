@@ -53,8 +53,8 @@ _BY_STATUS: Mapping[int, tuple[str, Action]] = {
 }
 _REMEDY = {
     "authentication_failed": "Keys of api.moonshot.cn and api.moonshot.ai are separate: is this the key of the other "
-    "site? Set KIMI_API_KEY and KIMI_API_URL so that they belong together, then resume the queue.",
-    "billing_error": "The account has no money left: recharge it in the console, then resume the queue.",
+    "site? Set KIMI_API_KEY and KIMI_API_URL so that they belong together.",
+    "billing_error": "The account has no money left: recharge it in the console.",
     "model_not_found": "See which models there are with GET {api_url}/models, and whether the key may use them; "
     "set KIMI_MODEL or the task's model.",
     "content_filter": "Kimi's content filter refused the text; change the prompt.",

@@ -193,7 +193,8 @@ def _sync_file(path: Path) -> None:
 
 def dropped(folder: Path) -> list[str]:
     """Return the names of the task files that no runner has taken yet."""
-    return [path.name for path in folder.iterdir() if path.suffix.lower() in ENDINGS and path.name[0] != "."]
+    files = (path for path in folder.iterdir() if path.suffix.lower() in ENDINGS and path.name[0] != ".")
+    return [path.name for path in files if path.is_symlink() or not path.is_dir()]
 
 
 def is_dropped(folder: Path, task_id: str) -> bool:

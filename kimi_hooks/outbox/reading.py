@@ -16,6 +16,9 @@ from kimi_hooks.errors import TaskError
 ENDINGS = frozenset({".md", ".txt", ".yaml", ".yml", ".json"})
 _FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?P<yaml>.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 
+# A line of dashes may also be a rule in the text; settings show by their first key.
+_OPEN_FRONT_MATTER = re.compile(r"---[ \t]*\r?\n[ \t]*[A-Za-z_]+:(?:[ \t]|\r?\n|\Z)")
+
 
 def read_bytes(path: Path, shown: str, max_bytes: int) -> tuple[bytes, int]:
     """Return the file's content and its owner's uid. Raises TaskError for what is not a readable, plain, small file."""
@@ -61,6 +64,8 @@ def _fields(text: str, ending: str, shown: str) -> dict[str, Any]:
 def _with_front_matter(text: str, shown: str) -> dict[str, Any]:
     found = _FRONT_MATTER.match(text)
     if found is None:
+        if _OPEN_FRONT_MATTER.match(text):
+            raise TaskError(f"{shown}: the settings begin with --- and no second line of --- ends them; add it")
         return {"prompt": text}
     fields = _mapping(_yaml(found["yaml"], f"{shown}, front matter") or {}, f"{shown}, front matter")
     if "prompt" in fields:

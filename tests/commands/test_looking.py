@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 
 import pytest
 
+from kimi_hooks.journal import facts
 from kimi_hooks.standin.faults import Fault
-from tests.house import House
+from tests.house import PROGRAM, House, until
 
 
 def test_status_of_a_fresh_workspace(house: House) -> None:
@@ -44,7 +46,7 @@ def test_status_tells_a_pause_and_its_remedy(house: House) -> None:
     """By a person, and for want of a key."""
     house.call("pause")
     assert json.loads(house.call("status", "--json").stdout)["paused"] == "person"
-    assert "kimi-hooks resume" in house.call("status").stdout
+    assert " resume\n" in house.call("status").stdout
     house.call("resume")
     house.start(KIMI_API_KEY="")
     assert json.loads(house.call("status", "--json").stdout)["paused"] == "no_key"
@@ -174,7 +176,7 @@ def test_hooks_check_passes_the_shipped_workspace(house: House) -> None:
 def test_a_broken_config_is_told_with_place_and_remedy(house: House) -> None:
     """All the mistakes at once, exit code 1."""
     house.configure({"TaskCompletd": []}, limts={}, retry={"max_attempts": 0})
-    for verb in (["hooks", "check"], ["status"], ["run"], ["dispatch", "-p", "x"]):
+    for verb in (["hooks", "check"], ["run"], ["run", "--detach"], ["dispatch", "-p", "x"]):
         finished = house.call(*verb)
         assert finished.returncode == 1
         assert "did you mean 'limits'?" in finished.stderr
@@ -195,3 +197,94 @@ def test_hooks_runs_is_the_record(house: House) -> None:
     assert json.loads(house.call("hooks", "runs", "--json", "--hook", "other").stdout) == []
     assert len(json.loads(house.call("hooks", "runs", "--json", "--task", house.entry().id).stdout)) == 2
     assert "my-hook" in house.call("hooks", "runs").stdout
+
+
+def test_a_pause_is_told_with_its_reason_wherever_one_looks(house: House) -> None:
+    """A refused key: status, show, dispatch and a waiting wait say why, and how it goes on."""
+    house.kimi.add(Fault("http", status=401, type="invalid_authentication_error", times=9))
+    house.start()
+    task_id = house.call("dispatch", "-p", "x").stdout.strip()
+    until(lambda: house.read_journal(facts.paused) is not None)
+    told = [
+        house.call("wait", task_id, "--timeout", "0.1").stderr,
+        house.call("status").stdout,
+        house.call("show", task_id).stderr,
+        house.call("dispatch", "-p", "y").stderr,
+    ]
+    for text in told:
+        assert "authentication_failed" in text
+        assert "KIMI_API_URL" in text
+        assert " resume\n" in text
+    assert "last error" in house.call("show", task_id).stdout
+
+
+def test_a_changed_key_ends_the_pause_for_the_refused_one(house: House) -> None:
+    """Mending .env.kimi is enough; a person's pause is not ended by it."""
+    house.environ.pop("KIMI_API_KEY")
+    house.workspace.secrets_file.write_text("KIMI_API_KEY=sk-wrong-key\n")
+    house.drop("kimi-1700000000-aaaaaaaa.md", "x")
+    with house.running():
+        until(lambda: house.read_journal(facts.paused) == "authentication_failed")
+        house.workspace.secrets_file.write_text("KIMI_API_KEY=sk-test-key-of-nobody\n")
+        house.wait("kimi-1700000000-aaaaaaaa")
+        house.call("pause")
+        house.workspace.secrets_file.write_text("KIMI_API_KEY=sk-another-key\n")
+        house.drop("b.md", "b")
+        until(lambda: len(house.entries()) == 2)
+    assert house.read_journal(facts.paused) == "person"
+
+
+def test_status_tells_whom_the_runner_asks(house: House) -> None:
+    """Address, model, and where the key comes from; never the key."""
+    house.start()
+    kimi = json.loads(house.call("status", "--json").stdout)["kimi"]
+    assert kimi == f"{house.kimi.url}, kimi-k3, key from environment"
+
+
+def test_status_tells_when_the_limit_holds_tasks_back(house: House) -> None:
+    """The rest of the minute is no riddle."""
+    house.configure(limits={"requests_per_minute": 1})
+    house.drop("1.md", "x")
+    house.drop("2.md", "x")
+    house.start()
+    until(lambda: len(house.kimi.requests) == 1)
+    assert "requests_per_minute is used up" in house.call("status").stdout
+    assert json.loads(house.call("status", "--json").stdout)["next_call_at"]
+
+
+def test_a_shell_with_another_key_is_told_so(house: House) -> None:
+    """The runner goes on with its own; a job must not go out on the wrong account unseen."""
+    house.start()
+    finished = house.call("dispatch", "-p", "x", KIMI_API_KEY="sk-another-account")
+    assert "which is not what is set here" in finished.stderr
+    assert "sk-another-account" not in finished.stderr
+    assert "not what is set" not in house.call("dispatch", "-p", "x").stderr
+
+
+def test_a_broken_config_does_not_keep_anybody_from_looking_or_stopping(house: House) -> None:
+    """A runner at work goes on with what it has read; status shows the mistake, stop stops."""
+    house.start()
+    house.workspace.config_file.write_text("workspace: 1\nlimts: {}\n")
+    assert "did you mean 'limits'?" in house.call("status").stdout
+    assert json.loads(house.call("status", "--json").stdout)["runner"]["state"] == "running"
+    assert house.call("stop").stdout.startswith("stopped")
+
+
+def test_a_config_without_its_mark_is_named(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the workspace was looked for, and what this folder lacks."""
+    house.workspace.config_file.write_text("hooks: {}\n")
+    monkeypatch.chdir(house.home)
+    finished = subprocess.run([PROGRAM, "status"], capture_output=True, text=True, check=False)
+    assert finished.returncode == 1
+    assert "lacks the line `workspace: 1`" in finished.stderr
+
+
+def test_tags_outside_a_template_are_found(house: House) -> None:
+    """They would be passed on as they stand."""
+    house.configure({"TaskCompleted": [{"hooks": [{"id": "x", "command": "echo {{ task_name }}"}]}]})
+    finished = house.call("hooks", "check")
+    assert finished.returncode == 1
+    assert ".sh.j2" in finished.stdout
+    started = house.call("run", "--detach")
+    house.call("stop")
+    assert "not in order" in started.stderr

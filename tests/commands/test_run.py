@@ -31,7 +31,7 @@ def test_detach_returns_when_the_runner_is_ready(house: House) -> None:
         stopped = house.call("stop")
     assert stopped.returncode == 0
     assert json.loads(house.call("status", "--json").stdout)["runner"]["state"] == "stopped"
-    assert house.call("stop").stdout == "no runner was at work\n"
+    assert house.call("stop").stdout == f"no runner was at work in {house.home}\n"
 
 
 def test_detach_tells_why_the_runner_did_not_start(house: House) -> None:

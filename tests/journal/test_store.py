@@ -70,7 +70,7 @@ def test_threads_share_a_commit_and_not_their_errors(journal: Journal) -> None:
 
 def test_opening_again_keeps_all(journal: Journal, tmp_path: Path) -> None:
     """The schema is made once."""
-    journal.write(lambda db: facts.pause(db, "person"))
+    journal.write(lambda db: facts.pause(db, facts.Pause("person")))
     journal.close()
     again = Journal(tmp_path / "journal.db")
     assert again.read(facts.paused) == "person"
