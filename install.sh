@@ -25,6 +25,12 @@ while [ $# -gt 0 ]; do
   esac
 done
 
+# Said from where the caller stands, before we go to our own folder.
+case $home in
+  /*) ;;
+  *) home=$PWD/$home ;;
+esac
+
 case $(uname -s) in
   Linux | Darwin) ;;
   *) fail "only Linux and macOS are supported; on Windows use WSL" ;;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Hands one job to Kimi: installs what is missing, starts the runner when none runs, prints the task's id at once.
+# Hands one task to Kimi: installs what is missing, starts the runner when none runs, prints the task's id at once.
 #   ./run-kimi.sh [--standin] [--wait] PROMPT [NAME] [GROUP]
 # --wait shows the answer; --standin lets a local imitation answer, without a key, and waits.
 set -euo pipefail
@@ -29,11 +29,13 @@ done
 if [ $# -lt 1 ] || [ -z "${1//[[:space:]]/}" ]; then wrong_usage "the prompt is missing"; fi
 if [ $# -gt 3 ]; then wrong_usage "too many words; put the prompt in quotes"; fi
 for word in "${@:2}"; do
-  # `run-kimi.sh "a job" --wait` would be a job named --wait.
+  # `run-kimi.sh "a task" --wait` would be a task named --wait.
   case $word in --*) wrong_usage "$word comes before the prompt" ;; esac
 done
 
-if ! "$here/.venv/bin/kimi-hooks" --version >/dev/null 2>&1 || [ ! -e "$home/config.yaml" ]; then
+# A clone that was moved or copied carries a .venv that belongs elsewhere.
+if [ "$(cat "$here/.venv/.made-in" 2>/dev/null)" != "$here" ] || [ ! -x "$here/.venv/bin/kimi-hooks" ] ||
+  [ ! -e "$home/config.yaml" ]; then
   "$here/install.sh" --quiet --home "$home"
 fi
 

@@ -42,11 +42,12 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that a killed writer left in the folder."""
+def remove_leftovers(folder: Path, changed_before: float) -> None:
+    """Remove the temporary files that killed writers left in the folder before that instant (since 1970)."""
     for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
         with contextlib.suppress(OSError):
-            leftover.unlink()
+            if leftover.lstat().st_mtime < changed_before:
+                leftover.unlink()
 
 
 def _write_synced(path: Path, data: bytes, mode: int) -> None:

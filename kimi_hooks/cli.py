@@ -74,6 +74,10 @@ def main() -> None:
         # Whoever read our output has gone; the interpreter must not complain of it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        # A file of another user, a full disk, a folder that has gone: the message of the system names it.
+        click.echo(f"kimi-hooks: {error}; see whose it is and whether there is room", err=True)
+        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the one place that catches everything
         where = _log_bug(home)
         click.echo(f"kimi-hooks: a bug, please report it with {where}: {type(error).__name__}: {error}", err=True)
@@ -83,11 +87,11 @@ def main() -> None:
 
 def _log_bug(home: Home) -> str:
     """Write the traceback to the workspace's log, or to the terminal where there is none; tell where."""
-    file = home.find().log_file
     try:
+        file = home.find().log_file
         with file.open("a", encoding="utf-8") as log:
             log.write(traceback.format_exc())
-    except OSError:
+    except (OSError, KimiHooksError):
         traceback.print_exc()
         return "the lines above"
     return f"the end of {file}"

@@ -22,7 +22,10 @@ def iso(seconds: float | None) -> str | None:
     """Write an instant as ISO 8601 in UTC with a Z, to the second: `2026-02-17T15:30:00Z`."""
     if seconds is None:
         return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return "9999-12-31T23:59:59Z"
 
 
 def parse_iso(text: str) -> float:

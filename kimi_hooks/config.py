@@ -108,7 +108,7 @@ class HandlerPart(_Part):
     type: Literal["command"] = "command"
     command: Annotated[str, Field(min_length=1)]
     args: tuple[str, ...] | None = None
-    timeout: Seconds = 600.0
+    timeout: Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)] = 600.0
     retries: Annotated[int, Field(ge=0, le=100)] = 5
     env: tuple[Annotated[str, AfterValidator(_variable)], ...] = ()
     description: str | None = None

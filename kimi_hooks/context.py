@@ -18,23 +18,36 @@ def locate(
     They must lie under `context_roots`, else here or where the task was sent from, however they are spelt or linked;
     secrets and the spool are never context. Raises TaskError.
     """
+    try:
+        return _locate(workspace, config, named, sent_from, must_exist=must_exist)
+    except (OSError, RuntimeError, ValueError) as error:
+        # A name that is too long, a circle of links, a folder that may not be entered, a user that is not there.
+        told = f"context cannot be found: {error}; correct the names, or context_roots in config.yaml"
+        raise TaskError(told) from error
+
+
+def _locate(
+    workspace: Workspace, config: Config, named: Sequence[str], sent_from: Path | None, *, must_exist: bool
+) -> list[Path]:
     base = sent_from or workspace.home
     roots = [root.resolve() for root in _roots(workspace, config, sent_from)]
-    found = []
-    for name in named:
-        path = _real(base, name)
-        if not any(path.is_relative_to(root) for root in roots):
-            allowed = ", ".join(map(str, dict.fromkeys(roots))) or "none"
-            raise TaskError(
-                f"context {name!r} lies outside the allowed folders ({allowed}); "
-                "move it there, or name its folder under context_roots in config.yaml"
-            )
-        if path.name == SECRETS_NAME or path.is_relative_to(workspace.spool.resolve()):
-            raise TaskError(f"context {name!r} is a secret of the workspace's and is not sent; give another file")
+    paths = [(base / Path(name).expanduser()).resolve() for name in named]
+    for name, path in zip(named, paths, strict=True):
+        _check(name, path, roots, workspace)
         if must_exist and not path.is_file():
             raise TaskError(f"context {name!r}: there is no such file ({path}); correct the name")
-        found.append(path)
-    return found
+    return paths
+
+
+def _check(name: str, path: Path, roots: Sequence[Path], workspace: Workspace) -> None:
+    if not any(path.is_relative_to(root) for root in roots):
+        allowed = ", ".join(map(str, dict.fromkeys(roots))) or "none"
+        raise TaskError(
+            f"context {name!r} lies outside the allowed folders ({allowed}); "
+            "move it there, or name its folder under context_roots in config.yaml"
+        )
+    if path.name == SECRETS_NAME or path.is_relative_to(workspace.spool.resolve()):
+        raise TaskError(f"context {name!r} is a secret of the workspace's and is not sent; give another file")
 
 
 def read(paths: Sequence[Path], max_bytes: int) -> list[tuple[str, str]]:
@@ -55,13 +68,6 @@ def _roots(workspace: Workspace, config: Config, sent_from: Path | None) -> list
     if config.context_roots is not None:
         return [workspace.home / Path(root).expanduser() for root in config.context_roots]
     return [workspace.home, *([sent_from] if sent_from else [])]
-
-
-def _real(base: Path, name: str) -> Path:
-    try:
-        return (base / Path(name).expanduser()).resolve()
-    except (OSError, RuntimeError) as error:
-        raise TaskError(f"context {name!r}: cannot be found: {error}") from error
 
 
 def _bytes(path: Path, left: int) -> bytes:

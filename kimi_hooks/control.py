@@ -19,7 +19,7 @@ from kimi_hooks.workspace import Workspace, read_config
 
 READY_VARIABLE = "KIMI_HOOKS_READY_FD"
 MARGIN_SECONDS = 10.0
-START_SECONDS = 60.0
+START_SECONDS = 600.0
 
 
 def start_runner(workspace: Workspace) -> int:
@@ -65,7 +65,9 @@ def ensure_runner(workspace: Workspace, *, has_key: bool) -> Started | None:
     A runner that waits for an API key, which we have, cannot see ours: it is replaced.
     """
     holder = lock.holder(workspace.lock_file)
-    if holder is not None and not (holder.lacks_key and has_key):
+    if holder is not None and (holder.is_stopping or not holder.is_runner):
+        _is_gone(workspace, _grace_seconds(workspace) + MARGIN_SECONDS)
+    elif holder is not None and not (holder.lacks_key and has_key):
         return None
     stopped = stop_runner(workspace)
     try:
@@ -97,14 +99,15 @@ def stop_runner(workspace: Workspace, *, now: bool = False) -> int | None:
     Raises WorkspaceError when it is still there well after its grace time.
     """
     holder = lock.holder(workspace.lock_file)
-    if holder is None or not holder.pid:
+    if holder is None or not holder.pid or not holder.is_runner:
         return None
-    grace = _grace_seconds(workspace)
     with contextlib.suppress(ProcessLookupError):
-        os.kill(holder.pid, signal.SIGTERM)
         if now:
+            os.kill(holder.pid, signal.SIGQUIT)
+        elif not holder.is_stopping:
+            # A second SIGTERM would mean "leave at once".
             os.kill(holder.pid, signal.SIGTERM)
-    if not _is_gone(workspace, grace + MARGIN_SECONDS):
+    if not _is_gone(workspace, _grace_seconds(workspace) + MARGIN_SECONDS):
         raise WorkspaceError(f"process {holder.pid} is still at work; end it with: kill -9 {holder.pid} (it is safe)")
     return holder.pid
 

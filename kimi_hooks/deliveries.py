@@ -48,7 +48,7 @@ def _run(parts: Parts, delivery: Delivery, hook: Hook, result: dict[str, Any]) -
 
 def _outcome(delivery: Delivery, hook: Hook, finished: Finished) -> RunOutcome:
     outcome = engine.judge(finished)
-    return "gave_up" if outcome == "retry" and delivery.attempts > hook.handler.retries else outcome
+    return "gave_up" if outcome == "retry" and delivery.attempts - delivery.crashes > hook.handler.retries else outcome
 
 
 def _record(parts: Parts, delivery: Delivery, finished: Finished, outcome: RunOutcome) -> None:

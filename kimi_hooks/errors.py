@@ -36,6 +36,10 @@ class LockHeldError(KimiHooksError):
     """Another runner works on this workspace: use that one, or stop it first."""
 
 
+class JournalError(KimiHooksError):
+    """The journal cannot be used just now: see who holds it, or make room on the disk."""
+
+
 class UnknownTaskError(KimiHooksError):
     """No task of this id is known here: look the id up."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from kimi_hooks import asking, atomic, ending, results
 from kimi_hooks.errors import TaskError
-from kimi_hooks.journal import needs, tasks
+from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER, transition, visible
@@ -44,14 +44,10 @@ class Taken:
 
 
 def take_in(parts: Parts) -> Taken:
-    """Take every complete file in the outbox, in order of arrival, until a listing finds none."""
+    """Take every complete file in the outbox, in order of arrival, until a listing finds none. Raises OSError."""
     count = 0
     while True:
-        try:
-            names, look_again = parts.outbox.ready()
-        except OSError as error:
-            LOGGER.error("outbox/ cannot be listed: %s; make it again or give it back its permissions", error)
-            return Taken(count, None)
+        names, look_again = parts.outbox.ready()
         taken = sum(len(_take(parts, batch)) for batch in _batches(names))
         count += taken
         if not taken:
@@ -80,30 +76,46 @@ def _insert(parts: Parts, claims: list[Claim]) -> None:
     for read in new:
         if read.refusal is not None:
             _write_refusal(parts, read, read.refusal, now)
-    parts.journal.write(lambda db: _insert_rows(db, parts, new, now))
+    inserted = parts.journal.write(lambda db: _insert_rows(db, parts, new, now))
     for claim in claims:
         _put_away(parts, claim)
-    for read in new:
+    for read in inserted:
         _log(read)
 
 
 def _read(parts: Parts, claim: Claim) -> _Read:
     shown = reading.shown_name(claim.file_name)
-    task = Task(prompt=f"(the refused file {shown!r})", name=derived_name(Path(shown).stem))
+    unread = Task(prompt=f"(the refused file {shown!r})", name=derived_name(Path(shown).stem))
     try:
-        data, owner = reading.read_bytes(claim.path, shown, parts.config.max_task_bytes)
-        task, warnings = reading.parse(data, claim.file_name)
-        if owner != os.getuid():
-            # Anybody can write the word; only our own user is believed about where a task was sent from.
-            task = task.model_copy(update={"dispatched_from": None})
-        asking.context_files(parts, task, must_exist=not task.after)
+        return _accepted(parts, claim, shown)
     except TaskError as error:
         told = str(error)
-        return _Read(claim, task, refusal=told if told.startswith(shown) else f"{shown}: {told}")
+        return _Read(claim, unread, refusal=told if told.startswith(shown) else f"{shown}: {told}")
+    except OSError:
+        # Ours, not the file's: it stays claimed and is read again.
+        raise
+    except Exception as error:  # noqa: BLE001
+        # Whatever a file does to us, it must not do it again at every start.
+        LOGGER.exception("a bug: %s cannot be read", visible(shown))
+        return _Read(claim, unread, refusal=f"{shown}: cannot be read ({error}); please report it with the log")
+
+
+def _accepted(parts: Parts, claim: Claim, shown: str) -> _Read:
+    data, owner = reading.read_bytes(claim.path, shown, parts.config.max_task_bytes)
+    task, warnings = reading.parse(data, claim.file_name)
+    if owner != os.getuid():
+        # Anybody can write the word; only our own user is believed about where a task was sent from.
+        task = task.model_copy(update={"dispatched_from": None})
+    try:
+        asking.context_files(parts, task, must_exist=not task.after)
+    except TaskError as error:
+        return _Read(claim, task, refusal=f"{shown}: {error}")
     return _Read(claim, task, tuple(warnings))
 
 
-def _insert_rows(db: Connection, parts: Parts, reads: Iterable[_Read], now: float) -> None:
+def _insert_rows(db: Connection, parts: Parts, reads: Iterable[_Read], now: float) -> list[_Read]:
+    """Insert a row for each file but those whose dedupe key stands for another task; return what was inserted."""
+    inserted = []
     for read in reads:
         key = read.task.dedupe_key
         first = tasks.seen_key(db, key, now) if key and read.refusal is None else None
@@ -113,7 +125,10 @@ def _insert_rows(db: Connection, parts: Parts, reads: Iterable[_Read], now: floa
         tasks.accept(db, _entry(read, now), read.task)
         if read.refusal is not None:
             ending.record(db, parts, _result(read, read.refusal, now))
-    needs.bind(db)
+        elif key:
+            tasks.remember_key(db, key, read.claim.task_id, now)
+        inserted.append(read)
+    return inserted
 
 
 def _entry(read: _Read, now: float) -> Entry:

@@ -21,11 +21,14 @@ TOLD_BYTES = 4096
 class Holder:
     """The process that holds the lock; `ready` once its watch and first listing are in place.
 
+    `is_runner` is False for a verb that holds it for a moment, `is_stopping` True for a runner that starts nothing new.
     `lacks_key`: tasks for Kimi wait for an API key. `mark` stands for its key and address, `kimi` tells in words what
     it asks and where the key comes from.
     """
 
     pid: int
+    is_runner: bool = True
+    is_stopping: bool = False
     ready: bool = False
     lacks_key: bool = False
     mark: str = ""
@@ -33,30 +36,35 @@ class Holder:
 
 
 class Lock:
-    """The lock of one workspace, held from `take` to `release` or the end of the process."""
+    """The lock of one workspace, held from `take` to `release` or the end of the process.
+
+    The folder is what is locked; the file in it only tells who did, so removing it opens no door.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._fd: int | None = None
 
-    def take(self) -> None:
+    def take(self, *, is_runner: bool = True) -> None:
         """Take the lock. Raises LockHeldError that names the holder."""
-        fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(self._file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         for _ in range(TRIES):
             if _locked(fd, fcntl.LOCK_EX):
                 self._fd = fd
-                self.say(Holder(os.getpid()))
+                self.say(Holder(os.getpid(), is_runner))
                 return
             time.sleep(PAUSE_SECONDS)
         os.close(fd)
         refuse_if_held(self._file)
-        raise LockHeldError(f"{self._file}: cannot be locked; is spool/ on a local disk?")
+        raise LockHeldError(f"{self._file.parent}: cannot be locked; is it on a local disk?")
 
     def say(self, holder: Holder) -> None:
         """Write down what other processes shall know of us."""
         if self._fd is not None:
-            # Of one size, so that no reader sees a part: what follows the object is blank.
-            os.pwrite(self._fd, json.dumps(asdict(holder)).encode().ljust(TOLD_BYTES), 0)
+            # In place and of one size, so that no reader sees a part: what follows the object is blank.
+            told = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.pwrite(told, json.dumps(asdict(holder)).encode().ljust(TOLD_BYTES), 0)
+            os.close(told)
 
     def release(self) -> None:
         if self._fd is not None:
@@ -67,13 +75,11 @@ class Lock:
 def holder(file: Path) -> Holder | None:
     """Return who holds the lock, None when nobody does."""
     try:
-        fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        if _locked(fd, fcntl.LOCK_SH):
-            return None
-        return _told(os.read(fd, TOLD_BYTES))
+        return None if _locked(fd, fcntl.LOCK_SH) else _told(file)
     finally:
         os.close(fd)
 
@@ -94,8 +100,8 @@ def _locked(fd: int, how: int) -> bool:
     return True
 
 
-def _told(data: bytes) -> Holder:
+def _told(file: Path) -> Holder:
     try:
-        return Holder(**json.loads(data))
-    except (ValueError, TypeError):
+        return Holder(**json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError):
         return Holder(0)

@@ -8,6 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+MAX_SHOWN = 60
+MAX_MISTAKES = 10
+
 
 def nearest(word: str, known: Collection[str]) -> str:
     """Return ` (did you mean ...?)` for the nearest known word, or a list of them all when none is near."""
@@ -17,13 +20,15 @@ def nearest(word: str, known: Collection[str]) -> str:
 
 def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Return one line for each mistake that pydantic found in the data for `model`."""
-    return [_line(item, model) for item in error.errors(include_url=False, include_context=True)]
+    found = error.errors(include_url=False, include_context=True)
+    more = [f"and {len(found) - MAX_MISTAKES} more"] if len(found) > MAX_MISTAKES else []
+    return [_line(item, model) for item in found[:MAX_MISTAKES]] + more
 
 
 def _line(item: Any, model: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in item["loc"] if part != "[key]")
     if item["type"] == "extra_forbidden":
-        return f"unknown key {place!r}{nearest(str(item['loc'][-1]), _keys_at(model, item['loc'][:-1]))}"
+        return f"unknown key {_cut(place)!r}{nearest(str(item['loc'][-1]), _keys_at(model, item['loc'][:-1]))}"
     message = item["msg"].removeprefix("Value error, ").partition(", unable to")[0]
     message = message.replace("Input should be", "must be").replace("a valid tuple", "a list")
     message = message.replace("Field required", "is missing")
@@ -34,8 +39,15 @@ def _given(item: Any) -> str:
     value = item.get("input")
     if item["type"] in {"missing", "value_error"} or isinstance(value, dict | list):
         return ""
-    shown = repr(value)
-    return f", not {shown if len(shown) <= 60 else shown[:57] + '...'}"  # noqa: PLR2004
+    try:
+        return f", not {_cut(repr(value))}"
+    except ValueError:
+        # An integer of thousands of digits cannot even be written down.
+        return ""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
 
 
 def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> Collection[str]:

@@ -22,6 +22,7 @@ from kimi_hooks.errors import LaunchError
 
 TERM_GRACE_SECONDS = 2.0
 TAIL_BYTES = 8192
+LONGEST_POLL_MS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _exits_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
     try:
         poller = select.poll()
         poller.register(fd, select.POLLIN)
-        return bool(poller.poll(seconds * 1000))
+        return bool(poller.poll(min(seconds * 1000, LONGEST_POLL_MS)))
     finally:
         os.close(fd)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from functools import partial
+
 from kimi_hooks import atomic, ending, intake, results, turns, worker
 from kimi_hooks.ending import Failure
 from kimi_hooks.journal import deliveries, sends, tasks
@@ -11,20 +14,35 @@ from kimi_hooks.logs import transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
 
+OTHERS_WRITE_SECONDS = 3600.0
+KEEP_RUNS_SECONDS = 7 * 24 * 3600.0
 REPEATED = "a call was cut when the runner died; it was made again, so it may have been paid twice"
 REPEATED_IMITATION = "a call was cut when the runner died; it was made again"
 
 
 def recover(parts: Parts) -> list[Entry]:
     """Bring the disk and the journal in step. Returns the tasks whose answer is there and only has to be carried on."""
-    for folder in (parts.workspace.results, parts.workspace.incoming, parts.workspace.outbox):
-        atomic.remove_leftovers(folder)
     now = parts.clock.now()
+    _tidy(parts, now)
     parts.journal.write(deliveries.forget_running)
     parts.journal.write(lambda db: sends.settle(db, now, now - WINDOW_SECONDS))
     intake.recover(parts)
     interrupted = parts.journal.read(lambda db: tasks.in_state(db, State.EXECUTING))
     return [entry for entry in interrupted if _has_answer(parts, entry)]
+
+
+def _tidy(parts: Parts, now: float) -> None:
+    """Remove what nobody needs any more; others may be writing into the outbox just now."""
+    atomic.remove_leftovers(parts.workspace.results, now)
+    atomic.remove_leftovers(parts.workspace.incoming, now)
+    atomic.remove_leftovers(parts.workspace.outbox, now - OTHERS_WRITE_SECONDS)
+    for folder in parts.workspace.turns.iterdir():
+        entry = parts.journal.read(partial(tasks.get, task_id=folder.name))
+        if entry is not None and tasks.is_ended(entry):
+            turns.forget(parts.workspace.turns, folder.name)
+    for folder in parts.workspace.hook_runs.iterdir():
+        if folder.lstat().st_mtime < now - KEEP_RUNS_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _has_answer(parts: Parts, entry: Entry) -> bool:

@@ -38,10 +38,10 @@ def write(results: Path, result: Mapping[str, Any]) -> None:
 
 
 def read(results: Path, task_id: str) -> dict[str, Any] | None:
-    """Return the result, None when there is none or it is not ours."""
+    """Return the result, None when there is none or it is not ours. Raises OSError when it cannot be read just now."""
     try:
         result = json.loads(path_of(results, task_id).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return None
     return result if isinstance(result, dict) and result.get("task_id") == task_id else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -9,10 +10,11 @@ from functools import partial
 from types import FrameType
 
 from kimi_hooks import deliveries, derived, intake, recovery
-from kimi_hooks.errors import WorkspaceError
+from kimi_hooks.errors import JournalError, WorkspaceError
 from kimi_hooks.hooks import check
 from kimi_hooks.journal import deliveries as owed
 from kimi_hooks.journal import facts, tasks
+from kimi_hooks.journal.deliveries import Delivery
 from kimi_hooks.lock import Holder, Lock
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.parts import Parts
@@ -23,6 +25,7 @@ from kimi_hooks.workspace import SECRETS_NAME
 
 LARGE_DRAIN = 1000
 LOOK_AGAIN_SECONDS = 1.0
+TROUBLE_SECONDS = 5.0
 LONGEST_SLEEP_SECONDS = 30 * 24 * 3600.0
 FORCED = 128
 LONGEST_TOLD = 500
@@ -43,6 +46,8 @@ class Runner:
         self._refreshed: tuple[int, str | None] | None = None
         self._ended_before = parts.journal.read(tasks.ended_count)
         self._look_again: float | None = None
+        self._undelivered: list[Delivery] = []
+        self._trouble: str | None = None
         self._is_ready = False
         self._told_mark: str | None = None
 
@@ -64,9 +69,10 @@ class Runner:
         self._parts.bell.ring()
 
     def heed_signals(self) -> None:
-        """Let the first SIGTERM or ^C stop the runner, and the second leave at once. For the main thread only."""
+        """Let the first SIGTERM or ^C stop the runner; the second, and SIGQUIT, leave at once. For the main thread."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGQUIT, self._leave)
 
     def run(self, *, drain: bool = False) -> None:
         """Work until stopped, or with `drain` until nothing is left to do. Raises LockHeldError and WorkspaceError."""
@@ -102,13 +108,16 @@ class Runner:
 
     def shutdown(self) -> None:
         """Finish what runs, up to the grace time; the journal knows about the rest."""
+        self._lock.say(Holder(os.getpid(), is_stopping=True))
         end = self._parts.clock.monotonic() + self._parts.config.grace_seconds
         if self.left_work_behind:
             LOGGER.info("stopping: %d calls, %d hooks still run", self._calls.busy, self._hooks.busy)
         while self.left_work_behind and (left := end - self._parts.clock.monotonic()) > 0:
             self._parts.bell.wait(left)
         self._watch.stop()
-        self._refresh()
+        with contextlib.suppress(OSError, JournalError):
+            # What cannot be written now is written at the next start.
+            self._refresh()
         self._parts.site.processes.kill_all()
         if not self.left_work_behind:
             # Otherwise the kernel releases it when the last thread is gone, and not a moment before.
@@ -116,6 +125,22 @@ class Runner:
         LOGGER.info("runner stopped")
 
     def _turn(self) -> None:
+        """Do all that can be done now; what the disk or another process does to us is tried again in a moment."""
+        try:
+            self._work()
+        except (OSError, JournalError, WorkspaceError) as error:
+            if str(error) != self._trouble:
+                LOGGER.error("%s; it is tried again every %d s", error, TROUBLE_SECONDS)
+            self._trouble = str(error)
+            self._look_again = TROUBLE_SECONDS
+
+    def _work(self) -> None:
+        self._parts.workspace.make_folders()
+        self._watch.renew()
+        if self._trouble is not None:
+            # Files may have been claimed and not inserted.
+            intake.recover(self._parts)
+            self._trouble = None
         taken = intake.take_in(self._parts)
         self._look_again = LOOK_AGAIN_SECONDS if taken.count > LARGE_DRAIN else taken.look_again
         if not self._is_stopping:
@@ -128,26 +153,35 @@ class Runner:
     def _refresh(self) -> None:
         """Bring `results/` in step with the journal, once for all that has ended since."""
         workspace, journal = self._parts.workspace, self._parts.journal
-        try:
-            acked = derived.write_acks(workspace, journal)
-            # A new pause is told this way too: who waits for a task watches these files.
-            now = journal.read(tasks.ended_count), journal.read(facts.paused)
-            if acked or now != self._refreshed:
-                derived.refresh(workspace, journal)
-                self._refreshed = now
-        except OSError as error:
-            LOGGER.error("results/ cannot be written: %s; make room or give it back its permissions", error)
+        acked = derived.write_acks(workspace, journal)
+        # A new pause is told this way too: who waits for a task watches these files.
+        now = journal.read(tasks.ended_count), journal.read(facts.paused)
+        if acked or now != self._refreshed:
+            derived.refresh(workspace, journal)
+            self._refreshed = now
 
     def _deliver(self) -> None:
         """Start the hooks that are owed news; the derived files that they may read are written first."""
         now = self._parts.clock.now()
+        while self._undelivered:
+            self._parts.journal.write(
+                partial(owed.put_back, delivery=self._undelivered[0], due_at=now + TROUBLE_SECONDS)
+            )
+            del self._undelivered[0]
         due = self._parts.journal.read(owed.next_due)
         if self._is_stopping or not self._hooks.free or due is None or due > now:
             return
         started = self._parts.journal.write(lambda db: owed.start_due(db, now, self._hooks.free))
         self._refresh()
         for delivery in started:
-            self._hooks.submit(lambda owed_to=delivery: deliveries.deliver(self._parts, owed_to))  # type: ignore[misc]
+            self._hooks.submit(partial(self._deliver_one, delivery))
+
+    def _deliver_one(self, delivery: Delivery) -> None:
+        try:
+            deliveries.deliver(self._parts, delivery)
+        except Exception:  # noqa: BLE001 - the news must not be lost to it
+            LOGGER.exception("%s: hook %s could not be seen to", delivery.task_id, delivery.hook_id)
+            self._undelivered.append(delivery)
 
     def _seconds_to_next(self) -> float | None:
         """Return how long there is certainly nothing to do; None when only the bell can bring work."""
@@ -161,7 +195,7 @@ class Runner:
         return min([*waits, LONGEST_SLEEP_SECONDS]) if waits else None
 
     def _is_drained(self) -> bool:
-        if self.left_work_behind or self._look_again is not None:
+        if self.left_work_behind or self._look_again is not None or self._undelivered:
             return False
         return not self._schedule.has_open_work() and self._parts.journal.read(owed.next_due) is None
 
@@ -190,8 +224,11 @@ class Runner:
         if key_from is None:
             LOGGER.warning("no KIMI_API_KEY: tasks for Kimi wait; set it in %s", self._parts.workspace.secrets_file)
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._is_stopping:
-            self._parts.site.processes.kill_all()
-            os._exit(FORCED + number)
+            self._leave(number, frame)
         self.stop()
+
+    def _leave(self, number: int, _frame: FrameType | None) -> None:
+        self._parts.site.processes.kill_all()
+        os._exit(FORCED + number)

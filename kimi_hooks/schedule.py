@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from kimi_hooks import limits, worker
+from kimi_hooks import limits, turns, worker
 from kimi_hooks.ending import Failure
 from kimi_hooks.journal import facts, needs, sends, tasks
 from kimi_hooks.journal.tasks import Entry
@@ -32,6 +32,8 @@ class Schedule:
         self._parts = parts
         self._calls = calls
         self._in_flight: dict[str, _Call] = {}
+        self._troubled: dict[str, tuple[Entry, Exception]] = {}
+        self._look_for_circles = True
 
     @property
     def lacks_key(self) -> bool:
@@ -40,6 +42,7 @@ class Schedule:
     def start_due(self) -> None:
         """Start every task whose time has come, as far as the limits allow; end those that cannot start any more."""
         self._resume_if_mended()
+        self._settle_troubled()
         self._settle_held()
         self._cut_calls()
         for standin in self._open_kinds():
@@ -82,13 +85,14 @@ class Schedule:
     def _settle_held(self) -> None:
         if not self._parts.journal.read(needs.any_open):
             return
-        self._parts.journal.write(needs.bind)
+        look = self._parts.journal.write(needs.bind) or self._look_for_circles
         for task_id in self._parts.journal.write(needs.release):
             transition(task_id, State.AVAILABLE)
         # A task that fails here may doom those that come after it.
-        while doomed := self._parts.journal.read(needs.doomed):
+        while doomed := self._parts.journal.read(partial(needs.doomed, look_for_circles=look)):
             for task in doomed:
                 worker.fail(self._parts, task.task_id, Failure("dependency", task.reason))
+        self._look_for_circles = False
 
     def _cut_calls(self) -> None:
         """End the calls whose task's time-out has passed."""
@@ -126,17 +130,23 @@ class Schedule:
             worker.run(self._parts, entry)
         except Exception as error:  # noqa: BLE001 - the task must not be lost to it
             LOGGER.exception("%s: could not be carried on", entry.id)
-            self._after_a_bug(entry, error)
+            self._troubled[entry.id] = (entry, error)
         finally:
             del self._in_flight[entry.id]
 
-    def _after_a_bug(self, entry: Entry, error: Exception) -> None:
-        """Try again later what failed for no reason that the task or Kimi gave, such as a full disk."""
-        if entry.attempts - entry.crashes >= self._parts.config.retry.max_attempts:
-            worker.fail(self._parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"))
-        else:
-            later = self._parts.clock.now() + AFTER_A_BUG_SECONDS
-            self._parts.journal.write(lambda db: tasks.retry_at(db, entry.id, later, str(error)))
+    def _settle_troubled(self) -> None:
+        """Try again later what failed for no reason that the task or Kimi gave, such as a full disk.
+
+        What raises here leaves the task where it is: the next turn comes back to it.
+        """
+        for entry, error in list(self._troubled.values()):
+            has_answer = turns.last(self._parts.workspace.turns, entry.id) is not None
+            if not has_answer and entry.attempts - entry.crashes >= self._parts.config.retry.max_attempts:
+                worker.fail(self._parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"))
+            else:
+                later = self._parts.clock.now() + AFTER_A_BUG_SECONDS
+                self._parts.journal.write(partial(tasks.retry_at, task_id=entry.id, due_at=later, why=str(error)))
+            del self._troubled[entry.id]
 
     def _next_start(self, *, standin: bool) -> float | None:
         due = self._parts.journal.read(partial(tasks.next_due, standin=standin))

@@ -28,7 +28,6 @@ NAMES = (
 )
 SECRET_NAMES = frozenset({"KIMI_API_KEY", "WEBHOOK_SECRET", "OPENCLAW_HOOKS_TOKEN"})
 ALIASES: Mapping[str, str] = {"KIMI_API_KEY": "MOONSHOT_API_KEY"}
-API_KEY_NAMES = frozenset({"KIMI_API_KEY", "MOONSHOT_API_KEY"})
 
 
 @dataclass(frozen=True)

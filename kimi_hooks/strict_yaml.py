@@ -64,7 +64,9 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def _keep_as_written(key_node: Any, value_node: Any, raw_keys: Collection[str]) -> None:
-    if key_node.value in raw_keys and isinstance(value_node, yaml.ScalarNode):
+    if not isinstance(key_node, yaml.ScalarNode) or not isinstance(value_node, yaml.ScalarNode):
+        return
+    if key_node.value in raw_keys:
         is_null = value_node.tag == "tag:yaml.org,2002:null"
         value_node.tag = value_node.tag if is_null else "tag:yaml.org,2002:str"
 
@@ -91,7 +93,7 @@ def load(text: str, *, raw_keys: Collection[str] = ()) -> Any:
         raise YamlMistakeError(_describe(error)) from error
     except yaml.reader.ReaderError as error:
         raise YamlMistakeError(f"character {error.position + 1} (U+{error.character:04X}) is not taken") from error
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise YamlMistakeError(str(error)) from error
 
 

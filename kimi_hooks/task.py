@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import secrets
 import string
@@ -17,6 +16,8 @@ from kimi_hooks.errors import TaskError
 from kimi_hooks.mistakes import describe
 
 MAX_NAME = 200
+MAX_DEPTH = 50
+LONGEST_WAIT = 10 * 366 * 24 * 3600.0
 DERIVED_NAME = 40
 ID_PATTERN = re.compile(r"kimi-[0-9]{1,12}-[a-z0-9]{8}")
 _ID_ALPHABET = string.ascii_lowercase + string.digits
@@ -49,11 +50,23 @@ def _listed(value: Any) -> Any:
 
 
 def _json_only(value: dict[str, Any]) -> dict[str, Any]:
+    if _depth(value) > MAX_DEPTH:
+        raise ValueError(f"is nested deeper than {MAX_DEPTH}")
     try:
         _utf8(json.dumps(value, allow_nan=False, ensure_ascii=False))
     except (TypeError, RecursionError):
         raise ValueError("holds something that JSON does not know") from None
     return value
+
+
+def _depth(value: Any) -> int:
+    """Return how deep lists and mappings are nested, looking no further than one below the limit."""
+    level, depth = [value], 0
+    while level and depth <= MAX_DEPTH:
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level = [child for items in inner for child in items]
+        depth += 1
+    return depth
 
 
 def _instant(value: float | str | None) -> float | str | None:
@@ -63,8 +76,8 @@ def _instant(value: float | str | None) -> float | str | None:
         seconds = float(value)
     except ValueError:
         return _iso_text(str(value))
-    if not math.isfinite(seconds) or seconds < 0:
-        raise ValueError("must be an ISO time or a number of seconds from now")
+    if not 0 <= seconds <= LONGEST_WAIT:
+        raise ValueError("must be an ISO time or a number of seconds from now, ten years at most")
     return seconds
 
 
@@ -99,7 +112,7 @@ class Task(BaseModel):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     reasoning_effort: Line | None = None
     context: Lines = ()
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600.0
+    timeout: Annotated[float, Field(gt=0, le=LONGEST_WAIT, allow_inf_nan=False)] = 3600.0
     priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
     not_before: Annotated[float | str | None, AfterValidator(_instant)] = None
     after: Lines = ()

@@ -44,7 +44,7 @@ def _by_runner(workspace: Workspace, journal: Journal) -> bool:
 def _by_ourselves(workspace: Workspace, journal: Journal) -> None:
     lock = Lock(workspace.lock_file)
     try:
-        lock.take()
+        lock.take(is_runner=False)
     except LockHeldError:
         # A runner has just started: it reads the journal anyway.
         return

@@ -23,7 +23,7 @@ def whereabouts(workspace: Workspace, journal: Journal, task_id: str) -> Entry |
 
     Looked up in the order in which a file travels, so that one on its way is not missed.
     """
-    if is_dropped(workspace.outbox, task_id) or is_claimed(workspace.incoming, task_id):
+    if is_dropped(workspace.outbox, task_id) or is_claimed(workspace.outbox, workspace.incoming, task_id):
         return DROPPED
     entry = journal.read(lambda db: tasks.get(db, task_id))
     if entry is None:
@@ -47,7 +47,7 @@ def wait(
     watch.add(workspace.results, bell.ring)
     watch.start()
     try:
-        return _wait(workspace, task_ids, timeout, clock, bell, on_pause)
+        return _wait(workspace, task_ids, timeout, clock, bell, watch, on_pause)
     finally:
         watch.stop()
 
@@ -58,6 +58,7 @@ def _wait(
     timeout: float | None,
     clock: Clock,
     bell: Bell,
+    watch: Watch,
     on_pause: Callable[[Pause], None],
 ) -> list[Entry]:
     end = None if timeout is None else clock.monotonic() + timeout
@@ -78,6 +79,7 @@ def _wait(
         left = None if end is None else end - clock.monotonic()
         if left is not None and left <= 0:
             raise WaitTimedOutError(f"not ended within {timeout:g} s: {', '.join(_open_ids(task_ids, entries))}")
+        watch.renew()
         bell.wait(left)
 
 

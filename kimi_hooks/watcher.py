@@ -9,11 +9,13 @@ import logging
 import os
 import queue
 import sys
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from watchdog.events import DirModifiedEvent, FileSystemEvent, FileSystemEventHandler
-from watchdog.observers.api import BaseObserver
+from watchdog.events import DirDeletedEvent, DirModifiedEvent, FileSystemEvent, FileSystemEventHandler
+from watchdog.observers.api import BaseObserver, ObservedWatch
 
 Ring = Callable[[], None]
 
@@ -39,7 +41,7 @@ class Bell:
     def wait(self, seconds: float | None) -> None:
         """Block until the bell rings or the time is over; None waits for ever without waking."""
         try:
-            self._rings.get(timeout=seconds)
+            self._rings.get(timeout=None if seconds is None else min(seconds, threading.TIMEOUT_MAX))
         except queue.Empty:
             return
         while not self._rings.empty():
@@ -50,9 +52,14 @@ class _Ringer(FileSystemEventHandler):
     def __init__(self, ring: Ring, names: frozenset[str] | None) -> None:
         self._ring = ring
         self._names = names
+        self.folder_has_gone = False
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if not isinstance(event, DirModifiedEvent) and self._concerns(os.fsdecode(event.src_path)):
+        if isinstance(event, DirDeletedEvent):
+            # We ask for DELETE_SELF only, so this is the folder. One made anew may well get the same inode.
+            self.folder_has_gone = True
+            self._ring()
+        elif not isinstance(event, DirModifiedEvent) and self._concerns(os.fsdecode(event.src_path)):
             self._ring()
 
     def _concerns(self, path: str) -> bool:
@@ -60,11 +67,22 @@ class _Ringer(FileSystemEventHandler):
         return not name.startswith(".") if self._names is None else name in self._names
 
 
+@dataclass
+class _Watched:
+    """One folder: which one it was when the watch was set, and the watch."""
+
+    folder: Path
+    handler: _Ringer
+    identity: tuple[int, int] | None = None
+    watch: ObservedWatch | None = None
+
+
 class Watch:
     """A running watch on some folders; `stop` ends it."""
 
     def __init__(self) -> None:
         self._observer = _observer()
+        self._watched: list[_Watched] = []
 
     def add(self, folder: Path, ring: Ring, *, names: frozenset[str] | None = None) -> None:
         """Ring whenever an entry of the folder is made, moved in or closed after writing, or the folder goes.
@@ -72,15 +90,51 @@ class Watch:
         With `names` only those entries count; without, all but dotfiles. Raises OSError when the folder cannot be
         watched (for instance when the limit of inotify watches is reached).
         """
-        self._observer.schedule(_Ringer(ring, names), str(folder))
+        watched = _Watched(folder, _Ringer(ring, names))
+        self._watched.append(watched)
+        self._set(watched)
 
     def start(self) -> None:
         self._observer.start()
+
+    def renew(self) -> bool:
+        """Set the watch anew on each folder that was removed and made again; tell whether there was one.
+
+        Raises OSError while such a folder is not there.
+        """
+        gone = [watched for watched in self._watched if _has_gone(watched)]
+        for watched in gone:
+            if watched.watch is not None:
+                self._observer.unschedule(watched.watch)
+                watched.watch = None
+            self._set(watched)
+        return bool(gone)
 
     def stop(self) -> None:
         if self._observer.is_alive():
             self._observer.stop()
             self._observer.join()
+
+    def _set(self, watched: _Watched) -> None:
+        identity = _identity(watched.folder)
+        watched.handler.folder_has_gone = False
+        # watchdog does not follow links, and outbox/ or results/ may well be one.
+        watched.watch = self._observer.schedule(watched.handler, os.path.realpath(watched.folder))
+        watched.identity = identity
+
+
+def _has_gone(watched: _Watched) -> bool:
+    """Tell whether the watch is none any more, or could not be set the last time."""
+    is_unset = watched.watch is None or watched.handler.folder_has_gone
+    return is_unset or _identity(watched.folder) != watched.identity
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _observer() -> BaseObserver:

@@ -110,26 +110,38 @@ class Workspace:
 
 def find(option: str | None, environ: Mapping[str, str], cwd: Path) -> Workspace:
     """Return the workspace to use: --home, $KIMI_HOOKS_HOME, a parent of `cwd` that is one, or the default place."""
-    if option:
-        return Workspace(Path(option).expanduser().absolute())
-    if environ.get("KIMI_HOOKS_HOME"):
-        return Workspace(Path(environ["KIMI_HOOKS_HOME"]).expanduser().absolute())
+    said = option or environ.get("KIMI_HOOKS_HOME")
+    if said:
+        return at(said)
     for folder in (cwd, *cwd.parents):
         if _is_marked(folder / CONFIG_NAME):
             return Workspace(folder)
     return Workspace(Path("~/.openclaw/workspace/kimi-dispatch").expanduser())
 
 
-def read_config(workspace: Workspace) -> config.Config:
-    """Return the checked config.yaml. Raises WorkspaceError when there is none, ConfigError when it is wrong."""
+def at(folder: str) -> Workspace:
+    """Return the workspace in this folder, relative to the current one. Raises WorkspaceError for `~nobody`."""
     try:
-        text = workspace.config_file.read_text("utf-8-sig")
-    except FileNotFoundError:
+        return Workspace(Path(folder).expanduser().absolute())
+    except (OSError, RuntimeError) as error:
+        raise WorkspaceError(f"{folder}: there is no such place: {error}") from error
+
+
+def require(workspace: Workspace) -> None:
+    """Raise WorkspaceError, with what to do, unless there is a workspace."""
+    if not workspace.config_file.exists():
         here = Path.cwd() / CONFIG_NAME
         hint = f" ({here} lacks the line `workspace: 1`)" if here.is_file() and not _is_marked(here) else ""
         raise WorkspaceError(
             f"{workspace.home} is not a workspace: it has no {CONFIG_NAME}{hint}; lay one out with: kimi-hooks init"
-        ) from None
+        )
+
+
+def read_config(workspace: Workspace) -> config.Config:
+    """Return the checked config.yaml. Raises WorkspaceError when there is none, ConfigError when it is wrong."""
+    require(workspace)
+    try:
+        text = workspace.config_file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"{workspace.config_file}: cannot be read: {error}") from error
     return config.parse(text, str(workspace.config_file))

@@ -88,9 +88,9 @@ class House:
         runner.run(drain=True)
         return runner
 
-    def running(self, clock: Clock | None = None) -> Running:
+    def running(self, clock: Clock | None = None, parts: Parts | None = None) -> Running:
         """Return a runner in a thread of this process, as a context manager."""
-        return Running(Runner(self.parts(clock)))
+        return Running(Runner(parts or self.parts(clock)))
 
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
         """Start the real program's runner as a process of its own and wait until it is ready."""
@@ -184,6 +184,12 @@ class House:
         journal = Journal(self.workspace.journal_file)
         journal.write(undo)
         journal.close()
+
+    def point_results_to(self, target: Path) -> None:
+        """Make results/ a link to the target, in one instant."""
+        link = self.home / "new-link"
+        link.symlink_to(target)
+        link.replace(self.workspace.results)
 
     def spoil_journal(self) -> None:
         """Take a table away that the program needs."""

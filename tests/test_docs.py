@@ -354,6 +354,7 @@ def clone(tmp_path: Path) -> Path:
         copy(ROOT / name, folder / name)
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "kimi-hooks").symlink_to(PROGRAM)
+    (folder / ".venv" / ".made-in").write_text(str(folder), "utf-8")
     (tmp_path / "home").mkdir()
     return folder
 

@@ -84,7 +84,7 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
     """And nothing else."""
     (tmp_path / ".tmp-123").touch()
     (tmp_path / "kept").touch()
-    atomic.remove_leftovers(tmp_path)
+    atomic.remove_leftovers(tmp_path, time.time() + 1)
     assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]
 
 

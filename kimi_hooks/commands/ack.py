@@ -31,7 +31,7 @@ def ack_command(home: Home, task_ids: tuple[str, ...], all_of_them: bool) -> Non
 
 
 def _acknowledge(db: Connection, workspace: Workspace, task_ids: tuple[str, ...]) -> int:
-    wanted = task_ids or tuple(tasks.unacknowledged_ids(db))
+    wanted = tuple(dict.fromkeys(task_ids)) or tuple(tasks.unacknowledged_ids(db))
     for task_id in task_ids:
         _check(tasks.get(db, task_id), task_id, workspace)
     tasks.acknowledge(db, wanted, Clock().now())

@@ -75,19 +75,20 @@ def dispatch_command(
     data = _data(text, options)
     task, warnings = check(data, default_name=derived_name(text, DERIVED_NAME), where="dispatch")
     locate(workspace, config, task.context, Path.cwd(), must_exist=not task.after)
-    if start:
-        _start(workspace, has_key=known.get("KIMI_API_KEY") is not None)
     dropped = dispatch(workspace, {**data, "name": task.name}, config.max_task_bytes, Clock())
     if dropped.is_repeat:
         warnings.append("this dedupe key was seen in the last 24 hours; nothing new runs")
     for warning in warnings:
         click.echo(f"kimi-hooks: {warning}", err=True)
-    warn_of_queue(workspace, known.mark if known.get("KIMI_API_KEY") and not task.standin else None)
     if as_json and not do_wait:
         print_json({"task_id": dropped.task_id, "deduplicated": dropped.is_repeat})
     else:
         # With --wait --json, stdout belongs to the result.
         click.echo(dropped.task_id, err=as_json)
+    if start:
+        # Only now: a runner that was just leaving would not have seen the file.
+        _start(workspace, has_key=known.get("KIMI_API_KEY") is not None)
+    warn_of_queue(workspace, known.mark if known.get("KIMI_API_KEY") and not task.standin else None)
     if do_wait:
         from kimi_hooks.commands.wait import wait_and_print  # noqa: PLC0415 - a plain dispatch must be quick
 
@@ -135,7 +136,7 @@ def _decoded(data: bytes, where: str) -> str:
 def _data(text: str, options: dict[str, Any]) -> dict[str, Any]:
     """Return the task file's keys: what was given, and nothing else."""
     metadata = dict(_pair(item) for item in options.pop("metadata"))
-    given = {key: value for key, value in options.items() if value is not None and value not in ((), False)}
+    given = {key: value for key, value in options.items() if value is not None and value is not False and value != ()}
     if given.get("context"):
         given["context"] = [str(Path(name).expanduser().absolute()) for name in given["context"]]
         given["dispatched_from"] = str(Path.cwd())

@@ -13,7 +13,7 @@ from kimi_hooks.journal import deliveries
 from kimi_hooks.journal.deliveries import HookRun
 from kimi_hooks.journal.store import open_existing
 from kimi_hooks.logs import visible
-from kimi_hooks.workspace import read_config
+from kimi_hooks.workspace import read_config, require
 
 
 @click.group("hooks")
@@ -73,7 +73,9 @@ def check_command(home: Home, as_json: bool) -> None:
 @click.pass_obj
 def runs_command(home: Home, task: str | None, hook: str | None, limit: int, as_json: bool) -> None:
     """Show the record of hook runs, newest first."""
-    journal = open_existing(home.find().journal_file)
+    workspace = home.find()
+    require(workspace)
+    journal = open_existing(workspace.journal_file)
     runs = journal.read(lambda db: deliveries.runs(db, task_id=task, hook_id=hook, limit=limit))
     journal.close()
     if as_json:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from kimi_hooks.commands import Home
 from kimi_hooks.layout import lay_out
-from kimi_hooks.workspace import Workspace
+from kimi_hooks.workspace import at
 
 
 @click.command("init")
@@ -19,6 +17,6 @@ def init_command(home: Home, folder: str | None) -> None:
 
     Nothing that exists is changed. Without DIR it is the workspace that all other verbs use.
     """
-    workspace = Workspace(Path(folder).expanduser().absolute()) if folder else home.find()
+    workspace = at(folder) if folder else home.find()
     for line in lay_out(workspace):
         click.echo(line)

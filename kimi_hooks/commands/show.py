@@ -14,6 +14,7 @@ from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import open_existing
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.show import harmless, print_result
+from kimi_hooks.workspace import require
 
 
 @click.command("show")
@@ -23,6 +24,7 @@ from kimi_hooks.show import harmless, print_result
 def show_command(home: Home, task_id: str, as_json: bool) -> None:
     """Show a task: where it stands, or its answer."""
     workspace = home.find()
+    require(workspace)
     journal = open_existing(workspace.journal_file)
     found = waiting.whereabouts(workspace, journal, task_id)
     journal.close()

@@ -13,7 +13,8 @@ from kimi_hooks.clock import Clock
 from kimi_hooks.commands import Home, json_option, print_json, spelt, tell_pause
 from kimi_hooks.show import print_result
 from kimi_hooks.states import Outcome
-from kimi_hooks.workspace import Workspace
+from kimi_hooks.task import LONGEST_WAIT
+from kimi_hooks.workspace import Workspace, require
 
 
 @click.command("wait")
@@ -24,6 +25,9 @@ from kimi_hooks.workspace import Workspace
 def wait_command(home: Home, task_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None:
     """Wait until the tasks have ended. Exit code 0 when all are done, 1 when one is not."""
     workspace = home.find()
+    require(workspace)
+    if timeout is not None and not 0 <= timeout <= LONGEST_WAIT:
+        raise click.UsageError(f"--timeout takes seconds, from 0 to {LONGEST_WAIT:.0f}")
     if lock.holder(workspace.lock_file) is None:
         start = spelt(workspace, "run --detach")
         click.echo(f"kimi-hooks: no runner is at work; if the task has not ended, start one with: {start}", err=True)

@@ -52,6 +52,9 @@ def run(handler: HandlerPart, hook_input: Mapping[str, Any], env: Mapping[str, s
     )
     if finished.exit_code == 0:
         shutil.rmtree(folder, ignore_errors=True)
+    else:
+        # Script and outputs stay for whoever looks for the fault; the input is the result file over again.
+        (folder / "stdin").unlink(missing_ok=True)
     return finished
 
 

@@ -13,13 +13,17 @@ RunOutcome = Literal["delivered", "retry", "gave_up"]
 
 @dataclass(frozen=True)
 class Delivery:
-    """News that is owed to one hook. `attempts` counts its runs, the one under way included."""
+    """News that is owed to one hook.
+
+    `attempts` counts its runs, the one under way included; `crashes` those that the runner's own death cut.
+    """
 
     event_id: str
     hook_id: str
     event: str
     task_id: str
     attempts: int = 0
+    crashes: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def owe(db: Connection, deliveries: Iterable[Delivery], now: float) -> None:
 def start_due(db: Connection, now: float, limit: int) -> list[Delivery]:
     """Mark up to `limit` deliveries whose time has come as running."""
     rows = db.execute(
-        "SELECT seq, event_id, hook_id, event, task_id, attempts + 1 AS attempts FROM deliveries "
+        "SELECT seq, event_id, hook_id, event, task_id, attempts + 1 AS attempts, crashes FROM deliveries "
         "WHERE state = 'waiting' AND due_at <= ? ORDER BY due_at, seq LIMIT ?",
         (now, limit),
     ).fetchall()
@@ -78,7 +82,15 @@ def record(db: Connection, run: HookRun, retry_at: float | None, now: float) -> 
 
 def forget_running(db: Connection) -> None:
     """Put back what a killed runner was delivering: those hooks run again."""
-    db.execute("UPDATE deliveries SET state = 'waiting' WHERE state = 'running'")
+    db.execute("UPDATE deliveries SET state = 'waiting', crashes = crashes + 1 WHERE state = 'running'")
+
+
+def put_back(db: Connection, delivery: Delivery, due_at: float) -> None:
+    """Let a delivery wait again whose run came to nothing for a reason that is ours."""
+    db.execute(
+        "UPDATE deliveries SET state = 'waiting', crashes = crashes + 1, due_at = ? WHERE event_id = ? AND hook_id = ?",
+        (due_at, delivery.event_id, delivery.hook_id),
+    )
 
 
 def next_due(db: Connection) -> float | None:

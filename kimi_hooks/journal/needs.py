@@ -11,7 +11,9 @@ _BIND = """
     UPDATE needs SET needed_id = coalesce(
         (SELECT id FROM tasks WHERE id = needs.ref),
         (SELECT id FROM tasks WHERE name = needs.ref AND id != needs.task_id ORDER BY seq DESC LIMIT 1)
-    ) WHERE needed_id IS NULL
+    ) WHERE needed_id IS NULL AND (
+        ref IN (SELECT id FROM tasks) OR EXISTS (SELECT 1 FROM tasks WHERE name = needs.ref AND id != needs.task_id)
+    )
 """
 _IN_CIRCLE = """
     WITH RECURSIVE chain (id) AS (
@@ -30,27 +32,32 @@ class Doomed:
     reason: str
 
 
-def bind(db: Connection) -> None:
-    """Find the task that each open reference means."""
-    db.execute(_BIND)
+def bind(db: Connection) -> bool:
+    """Find the task that each open reference means; tell whether one was found."""
+    return db.execute(_BIND).rowcount > 0
 
 
 def release(db: Connection) -> list[str]:
     """Make available the held tasks whose needed tasks are all completed, and return their ids."""
     released = db.execute(
-        "UPDATE tasks SET state = 'available', hold_reason = NULL WHERE hold_reason = 'after' AND NOT EXISTS ("
+        "UPDATE tasks SET state = 'available', hold_reason = NULL "
+        "WHERE state = 'held' AND hold_reason = 'after' AND NOT EXISTS ("
         "SELECT 1 FROM needs LEFT JOIN tasks needed ON needed.id = needs.needed_id "
         "WHERE needs.task_id = tasks.id AND (needed.state IS NULL OR needed.state != 'completed')) RETURNING id"
     )
     return [row["id"] for row in released.fetchall()]
 
 
-def doomed(db: Connection) -> list[Doomed]:
-    """Return the held tasks that wait for a failed task, or for each other in a circle."""
+def doomed(db: Connection, *, look_for_circles: bool) -> list[Doomed]:
+    """Return the held tasks that wait for a failed task, or for each other in a circle.
+
+    A circle can only be closed by a reference that was newly bound: otherwise it need not be looked for.
+    """
     failed = db.execute(
         "SELECT tasks.id, needs.ref, needed.id AS needed_id, needed.outcome FROM tasks "
         "JOIN needs ON needs.task_id = tasks.id JOIN tasks needed ON needed.id = needs.needed_id "
-        "WHERE tasks.hold_reason = 'after' AND needed.state IN ('failed', 'cancelled') GROUP BY tasks.id"
+        "WHERE tasks.state = 'held' AND tasks.hold_reason = 'after' "
+        "AND needed.state IN ('failed', 'cancelled') GROUP BY tasks.id"
     ).fetchall()
     found = {
         row["id"]: Doomed(
@@ -58,7 +65,8 @@ def doomed(db: Connection) -> list[Doomed]:
         )
         for row in failed
     }
-    for row in db.execute("SELECT id FROM tasks WHERE hold_reason = 'after'").fetchall():
+    held = "SELECT id FROM tasks WHERE state = 'held' AND hold_reason = 'after'"
+    for row in db.execute(held).fetchall() if look_for_circles else ():
         if row["id"] not in found and db.execute(_IN_CIRCLE, {"id": row["id"]}).fetchone():
             found[row["id"]] = Doomed(row["id"], "the tasks named under `after` wait for each other in a circle")
     return list(found.values())

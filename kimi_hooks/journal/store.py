@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from kimi_hooks.errors import WorkspaceError
+from kimi_hooks.errors import JournalError, WorkspaceError
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
 Row = sqlite3.Row
 
 BUSY_SECONDS = 30.0
+MAX_WAL_BYTES = 64 * 1024 * 1024
 
 # One script for each version; `PRAGMA user_version` counts those that have been applied.
 MIGRATIONS = (
@@ -71,6 +72,7 @@ MIGRATIONS = (
         task_id TEXT NOT NULL,
         state TEXT NOT NULL,
         attempts INTEGER NOT NULL DEFAULT 0,
+        crashes INTEGER NOT NULL DEFAULT 0,
         due_at REAL NOT NULL,
         UNIQUE (event_id, hook_id)
     );
@@ -140,7 +142,8 @@ class Journal:
         try:
             self._db = _connect(file)
         except sqlite3.Error as error:
-            raise WorkspaceError(f"{file}: the journal cannot be opened: {error}") from error
+            told = f"{file}: the journal cannot be opened: {error}; move it aside to begin a new one"
+            raise WorkspaceError(told) from error
 
     def write(self, operation: Callable[[Connection], T]) -> T:
         """Run the operation in a transaction and return its value once that is on the disk.
@@ -153,12 +156,12 @@ class Journal:
         with self._lock:
             if not ticket.done:
                 self._commit_waiting()
-        return ticket.result()
+        return _without_trouble(ticket.result)
 
     def read(self, operation: Callable[[Connection], T]) -> T:
         """Run the operation, which must not change anything, and return its value."""
         with self._lock:
-            return operation(self._db)
+            return _without_trouble(lambda: operation(self._db))
 
     def close(self) -> None:
         with self._lock:
@@ -182,6 +185,16 @@ class Journal:
                 ticket.done = True
 
 
+def _without_trouble(work: Callable[[], T]) -> T:
+    """Do the work; what the disk or another process does to the journal becomes a JournalError."""
+    try:
+        return work()
+    except sqlite3.OperationalError as error:
+        if "no such" in str(error):
+            raise
+        raise JournalError(f"the journal cannot be used: {error}; it is tried again") from error
+
+
 def open_existing(file: Path) -> Journal:
     """Open the journal for a verb that only looks: where no runner has been, it is empty and nothing is made."""
     return Journal(file if file.exists() else None)
@@ -192,6 +205,7 @@ def _connect(file: Path | None) -> Connection:
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
+    db.execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}")
     _migrate(db)
     return db
 

@@ -11,6 +11,7 @@ from kimi_hooks.journal.store import Connection, Row
 from kimi_hooks.states import ENDED, Outcome, State
 from kimi_hooks.task import Task
 
+KEEP_SENDS_SECONDS = 3600.0
 DEDUPE_SECONDS = 24 * 3600.0
 _COLUMNS = (
     'seq, id, name, "group", state, hold_reason, priority, standin, due_at, created_at, started_at, deadline_at, '
@@ -88,7 +89,7 @@ def fresh(task_id: str, task: Task, warnings: Sequence[str], now: float) -> Entr
 
 
 def accept(db: Connection, entry: Entry, task: Task) -> None:
-    """Insert a fresh row, what it comes after and its dedupe key."""
+    """Insert a fresh row and what it comes after."""
     values = {**asdict(entry), "warnings": json.dumps(entry.warnings), "timeout": task.timeout}
     db.execute(
         'INSERT INTO tasks (id, name, "group", state, hold_reason, priority, standin, due_at, timeout, created_at, '
@@ -97,8 +98,6 @@ def accept(db: Connection, entry: Entry, task: Task) -> None:
         {**values, "spec": task.model_dump_json()},
     )
     db.executemany("INSERT OR IGNORE INTO needs (task_id, ref) VALUES (?, ?)", [(entry.id, ref) for ref in task.after])
-    if task.dedupe_key:
-        remember_key(db, task.dedupe_key, entry.id, entry.created_at)
 
 
 def get(db: Connection, task_id: str) -> Entry | None:
@@ -148,6 +147,7 @@ def start_due(db: Connection, now: float, limit: int, *, standin: bool) -> list[
         )
         if not standin:
             db.execute("INSERT INTO sends (task_id, sent_at) VALUES (?, ?)", (entry.id, now))
+            db.execute("DELETE FROM sends WHERE sent_at < ?", (now - KEEP_SENDS_SECONDS,))
     return [started for entry in due if (started := get(db, entry.id))]
 
 
@@ -177,9 +177,9 @@ def next_deadline(db: Connection, *, standin: bool) -> float | None:
 
 
 def any_open(db: Connection, now: float, *, standin: bool) -> bool:
-    """Tell whether a task waits for its turn now, or has been tried and will be again."""
+    """Tell whether a task is being answered, waits for its turn now, or has been tried and will be again."""
     row = db.execute(
-        "SELECT 1 FROM tasks WHERE (state = 'retryable' OR (state = 'available' AND due_at <= ?)) "
+        "SELECT 1 FROM tasks WHERE (state IN ('executing', 'retryable') OR (state = 'available' AND due_at <= ?)) "
         "AND standin = ? LIMIT 1",
         (now, standin),
     ).fetchone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -49,6 +50,7 @@ class Outbox:
         self._settle = settle_seconds
         self._still: dict[str, _Stillness] = {}
         self._warned: set[str] = set()
+        self._failed: dict[str, int] = {}
 
     def ready(self) -> tuple[list[str], float | None]:
         """Return the names of the complete files in order of arrival, and in how many seconds to look again.
@@ -58,10 +60,11 @@ class Outbox:
         """
         with os.scandir(self._folder) as entries:
             found = [(entry.stat(follow_symlinks=False), entry.name) for entry in entries if self._is_task(entry)]
+        found = [(status, name) for status, name in found if self._failed.get(name) != status.st_ctime_ns]
         self._still = {name: self._still[name] for _, name in found if name in self._still}
         found.sort(key=lambda item: (item[0].st_mtime_ns, item[1]))
         complete = [name for status, name in found if self._is_complete(name, status)]
-        return complete, self._next_look()
+        return complete, self._next_look(set(complete))
 
     def claim(self, names: Iterable[str], is_known: Callable[[str], bool]) -> list[Claim]:
         """Move the files to `spool/incoming/` under their task ids and put both folders on the disk.
@@ -74,12 +77,8 @@ class Outbox:
             taken = {claim.task_id for claim in claims}
             keeps_id = is_id(stem) and stem not in taken and not is_known(stem)
             task_id = stem if keeps_id else new_id(self._clock.now())
-            try:
-                claims.append(self._move(name, task_id))
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                LOGGER.error("outbox/%s cannot be taken and stays there: %s", visible(name), error)
+            claim = self._try_to_move(name, task_id)
+            claims += [claim] if claim else []
         if claims:
             atomic.sync_folder(self._folder)
             atomic.sync_folder(self._incoming)
@@ -88,7 +87,12 @@ class Outbox:
     def claimed_before(self) -> list[Claim]:
         """Return what a killed runner had claimed, bringing home what it was carrying between file systems."""
         for staged in self._folder.glob(f"{STAGED_PREFIX}*"):
-            self._carry(staged, self._incoming / staged.name.removeprefix(STAGED_PREFIX))
+            name = staged.name.removeprefix(STAGED_PREFIX)
+            if is_id(name.partition("__")[0]) and not staged.is_dir():
+                try:
+                    self._carry(staged, self._incoming / name)
+                except OSError as error:
+                    LOGGER.error("outbox/%s cannot be taken: %s", visible(staged.name), error)
         files = sorted(path for path in self._incoming.iterdir() if "__" in path.name)
         return [Claim(task_id, path, name) for path in files for task_id, _, name in [path.name.partition("__")]]
 
@@ -120,11 +124,26 @@ class Outbox:
             return False
         return now - known.since >= self._settle
 
-    def _next_look(self) -> float | None:
-        if not self._still:
+    def _next_look(self, complete: set[str]) -> float | None:
+        waiting = [still.since for name, still in self._still.items() if name not in complete]
+        if not waiting:
             return None
-        first = min(still.since for still in self._still.values())
-        return max(0.0, first + self._settle - self._clock.monotonic()) or self._settle
+        return max(0.0, min(waiting) + self._settle - self._clock.monotonic()) or self._settle
+
+    def _try_to_move(self, name: str, task_id: str) -> Claim | None:
+        """Claim the file unless it has gone or been opened again; one that cannot be moved is left until it changes."""
+        path = self._folder / name
+        try:
+            if path.lstat().st_size and _held_open(path):
+                return None
+            return self._move(name, task_id)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            LOGGER.error("outbox/%s cannot be taken and stays there: %s", visible(name), error)
+            with contextlib.suppress(OSError):
+                self._failed[name] = path.lstat().st_ctime_ns
+            return None
 
     def _move(self, name: str, task_id: str) -> Claim:
         target = self._incoming / f"{task_id}__{_cut(name)}"
@@ -133,11 +152,18 @@ class Outbox:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            staged = self._folder / f"{STAGED_PREFIX}{target.name}"
-            (self._folder / name).rename(staged)
-            self._carry(staged, target)
+            self._move_across(name, target)
         self._still.pop(name, None)
         return Claim(task_id, target, name)
+
+    def _move_across(self, name: str, target: Path) -> None:
+        staged = self._folder / f"{STAGED_PREFIX}{target.name}"
+        (self._folder / name).rename(staged)
+        try:
+            self._carry(staged, target)
+        except OSError:
+            staged.rename(self._folder / name)
+            raise
 
     def _carry(self, staged: Path, target: Path) -> None:
         """Bring a staged file from the outbox's file system to ours: its id is in its name, so never twice."""
@@ -202,6 +228,7 @@ def is_dropped(folder: Path, task_id: str) -> bool:
     return is_id(task_id) and any((folder / f"{task_id}{ending}").exists() for ending in ENDINGS)
 
 
-def is_claimed(incoming: Path, task_id: str) -> bool:
+def is_claimed(folder: Path, incoming: Path, task_id: str) -> bool:
     """Tell whether a runner has claimed a file under this id and not yet put it away."""
-    return is_id(task_id) and any(incoming.glob(f"{task_id}__*"))
+    staged = f"{STAGED_PREFIX}{task_id}__*"
+    return is_id(task_id) and (any(folder.glob(staged)) or any(incoming.glob(f"{task_id}__*")))

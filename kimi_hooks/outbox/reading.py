@@ -14,6 +14,17 @@ from kimi_hooks import strict_yaml, task
 from kimi_hooks.errors import TaskError
 
 ENDINGS = frozenset({".md", ".txt", ".yaml", ".yml", ".json"})
+_LINK = "is a symbolic link; drop the file itself"
+_LOCKED = "may not be read by the runner's user; give it read permission and drop it again"
+_NO_FILE = "is not a plain file; drop a file with the text itself"
+_REFUSED = {
+    errno.ELOOP: _LINK,
+    errno.EMLINK: _LINK,
+    errno.EACCES: _LOCKED,
+    errno.EPERM: _LOCKED,
+    errno.ENXIO: _NO_FILE,
+    errno.ENODEV: _NO_FILE,
+}
 _FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?P<yaml>.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 
 # A line of dashes may also be a rule in the text; settings show by their first key.
@@ -21,15 +32,20 @@ _OPEN_FRONT_MATTER = re.compile(r"---[ \t]*\r?\n[ \t]*[A-Za-z_]+:(?:[ \t]|\r?\n|
 
 
 def read_bytes(path: Path, shown: str, max_bytes: int) -> tuple[bytes, int]:
-    """Return the file's content and its owner's uid. Raises TaskError for what is not a readable, plain, small file."""
+    """Return the file's content and its owner's uid.
+
+    Raises TaskError for what is not a readable, plain, small file, and OSError for what is no fault of the file's.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
-        raise TaskError(f"{shown}: {_why_unreadable(error)}") from error
+        if error.errno not in _REFUSED:
+            raise
+        raise TaskError(f"{shown}: {_REFUSED[error.errno]}") from error
     with os.fdopen(fd, "rb") as file:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise TaskError(f"{shown}: is not a plain file; drop a file with the text itself")
+            raise TaskError(f"{shown}: {_NO_FILE}")
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise TaskError(f"{shown}: is larger than {max_bytes} bytes; shorten it or raise max_task_bytes in config.yaml")
@@ -89,9 +105,11 @@ def _json(text: str, shown: str) -> Any:
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping = dict(pairs)
-    if len(mapping) < len(pairs):
-        twice = next(key for key, _ in pairs if sum(other == key for other, _ in pairs) > 1)
-        raise ValueError(f"the key {twice!r} stands twice")
+    seen: set[str] = set()
+    for key, _ in pairs if len(mapping) < len(pairs) else ():
+        if key in seen:
+            raise ValueError(f"the key {key[:60]!r} stands twice")
+        seen.add(key)
     return mapping
 
 
@@ -103,11 +121,3 @@ def _mapping(data: Any, shown: str) -> dict[str, Any]:
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise TaskError(f"{shown}: expected keys and values, such as `prompt: ...`")
     return data
-
-
-def _why_unreadable(error: OSError) -> str:
-    if error.errno in {errno.ELOOP, errno.EMLINK}:
-        return "is a symbolic link; drop the file itself"
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return "may not be read by the runner's user; give it read permission and drop it again"
-    return f"cannot be read: {error.strerror}"

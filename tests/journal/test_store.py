@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kimi_hooks.errors import WorkspaceError
+from kimi_hooks.errors import JournalError, WorkspaceError
 from kimi_hooks.journal import facts
 from kimi_hooks.journal.store import MIGRATIONS, Connection, Journal, open_existing
 
@@ -110,7 +110,7 @@ def test_a_commit_survives_only_whole(journal: Journal) -> None:
     other = sqlite3.connect(journal._db.execute("PRAGMA database_list").fetchone()["file"], isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     journal._db.execute("PRAGMA busy_timeout = 1")
-    with pytest.raises(sqlite3.OperationalError, match="locked"):
+    with pytest.raises(JournalError, match="locked"):
         journal.write(lambda db: remember(db, "a"))
     other.execute("ROLLBACK")
     other.close()
