@@ -101,10 +101,10 @@ class Runner:
         while not self._is_stopping:
             # Asked before the turn: what ends during it may owe something that only the next turn sees.
             was_quiet = not self.left_work_behind
-            self._turn()
+            seconds = self._turn()
             if drain and was_quiet and self._is_drained():
                 return
-            self._parts.bell.wait(self._seconds_to_next())
+            self._parts.bell.wait(seconds)
 
     def shutdown(self) -> None:
         """Finish what runs, up to the grace time; the journal knows about the rest."""
@@ -124,15 +124,19 @@ class Runner:
             self._lock.release()
         LOGGER.info("runner stopped")
 
-    def _turn(self) -> None:
-        """Do all that can be done now; what the disk or another process does to us is tried again in a moment."""
+    def _turn(self) -> float | None:
+        """Do all that can be done now, and return how long there is nothing to do then.
+
+        What the disk or another process does to us is tried again in a moment.
+        """
         try:
             self._work()
+            return self._seconds_to_next()
         except (OSError, JournalError, WorkspaceError) as error:
             if str(error) != self._trouble:
                 LOGGER.error("%s; it is tried again every %d s", error, TROUBLE_SECONDS)
             self._trouble = str(error)
-            self._look_again = TROUBLE_SECONDS
+            return TROUBLE_SECONDS
 
     def _work(self) -> None:
         self._parts.workspace.make_folders()
@@ -172,7 +176,11 @@ class Runner:
         if self._is_stopping or not self._hooks.free or due is None or due > now:
             return
         started = self._parts.journal.write(lambda db: owed.start_due(db, now, self._hooks.free))
-        self._refresh()
+        try:
+            self._refresh()
+        except OSError:
+            self._undelivered += started
+            raise
         for delivery in started:
             self._hooks.submit(partial(self._deliver_one, delivery))
 
@@ -195,7 +203,7 @@ class Runner:
         return min([*waits, LONGEST_SLEEP_SECONDS]) if waits else None
 
     def _is_drained(self) -> bool:
-        if self.left_work_behind or self._look_again is not None or self._undelivered:
+        if self.left_work_behind or self._look_again is not None or self._undelivered or self._trouble is not None:
             return False
         return not self._schedule.has_open_work() and self._parts.journal.read(owed.next_due) is None
 

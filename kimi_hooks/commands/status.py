@@ -53,7 +53,7 @@ def _config(workspace: Workspace) -> tuple[Config, str | None]:
 
 def _status(workspace: Workspace, journal: Journal, config: Config) -> dict[str, Any]:
     holder = lock.holder(workspace.lock_file)
-    is_running = holder is not None and holder.ready
+    is_running = holder is not None and holder.is_runner and (holder.ready or holder.is_stopping)
     pause = journal.read(facts.pause_of)
     if pause is None and holder is not None and holder.lacks_key:
         pause = facts.Pause(facts.NO_KEY)
@@ -64,6 +64,7 @@ def _status(workspace: Workspace, journal: Journal, config: Config) -> dict[str,
         "runner": {
             "state": "running" if is_running else "stopped",
             "pid": holder.pid if holder is not None and is_running else None,
+            "stopping": holder is not None and holder.is_stopping,
         },
         "kimi": holder.kimi if holder is not None and is_running else None,
         "paused": pause.reason if pause else None,
@@ -107,7 +108,8 @@ def _print(workspace: Workspace, status: dict[str, Any]) -> None:
     click.echo(f"workspace  {status['home']}")
     if status["config_error"]:
         click.echo(f"config     {status['config_error']}")
-    click.echo(f"runner     running (process {runner['pid']})" if runner["pid"] else f"runner     {stopped}")
+    at_work = "finishing what runs, then it stops" if runner["stopping"] else "running"
+    click.echo(f"runner     {at_work} (process {runner['pid']})" if runner["pid"] else f"runner     {stopped}")
     if status["kimi"]:
         click.echo(f"kimi       {status['kimi']}")
     for line in _hold_ups(workspace, status):

@@ -16,7 +16,7 @@ from tests.house import PROGRAM, House, until
 def test_status_of_a_fresh_workspace(house: House) -> None:
     """Nothing has run: a stopped runner and zeros; looking makes nothing."""
     status = json.loads(house.call("status", "--json").stdout)
-    assert status["runner"] == {"state": "stopped", "pid": None}
+    assert status["runner"] == {"state": "stopped", "pid": None, "stopping": False}
     assert status["paused"] is None
     assert set(status["tasks"].values()) == {0}
     assert not house.workspace.journal_file.exists()
@@ -28,7 +28,7 @@ def test_status_of_a_running_runner(house: House) -> None:
     house.drop("held.json", {"prompt": "x", "name": "held", "after": "nobody"})
     child = house.start()
     status = json.loads(house.call("status", "--json").stdout)
-    assert status["runner"] == {"state": "running", "pid": child.pid}
+    assert status["runner"] == {"state": "running", "pid": child.pid, "stopping": False}
     assert (status["tasks"]["available"], status["tasks"]["held"]) == (1, 1)
     text = house.call("status").stdout
     assert str(child.pid) in text
