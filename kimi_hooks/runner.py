@@ -32,7 +32,10 @@ LONGEST_TOLD = 500
 
 
 class Runner:
-    """One running workspace; `run` returns when it was stopped, or drained."""
+    """One running workspace; `run` returns when it was stopped, or drained.
+
+    After it, `has_failures` tells whether a task failed since the start, or waits for a person.
+    """
 
     def __init__(self, parts: Parts, on_ready: Callable[[], None] = lambda: None) -> None:
         self._parts = parts
@@ -49,19 +52,13 @@ class Runner:
         self._undelivered: list[Delivery] = []
         self._trouble: str | None = None
         self._is_ready = False
+        self.has_failures = False
         self._told_mark: str | None = None
 
     @property
     def left_work_behind(self) -> bool:
         """Whether calls or hooks are running: after `run`, because the grace time was over."""
         return bool(self._calls.busy or self._hooks.busy)
-
-    @property
-    def has_failures(self) -> bool:
-        """Whether a task failed since the start, or waits for a person."""
-        journal, now = self._parts.journal, self._parts.clock.now()
-        failed = journal.read(lambda db: tasks.failed_since(db, self._ended_before))
-        return failed or any(journal.read(partial(tasks.any_open, now=now, standin=kind)) for kind in (True, False))
 
     def stop(self) -> None:
         """Ask the runner to finish what runs and leave. May be called from any thread and from a signal handler."""
@@ -76,7 +73,11 @@ class Runner:
 
     def run(self, *, drain: bool = False) -> None:
         """Work until stopped, or with `drain` until nothing is left to do. Raises LockHeldError and WorkspaceError."""
-        self.startup()
+        try:
+            self.startup()
+        except BaseException:
+            self._parts.journal.close()
+            raise
         try:
             self.main_loop(drain=drain)
         finally:
@@ -118,9 +119,11 @@ class Runner:
         with contextlib.suppress(OSError, JournalError):
             # What cannot be written now is written at the next start.
             self._refresh()
+            self.has_failures = self._look_for_failures()
         self._parts.site.processes.kill_all()
         if not self.left_work_behind:
-            # Otherwise the kernel releases it when the last thread is gone, and not a moment before.
+            # Otherwise threads still use the journal, and the kernel releases the lock when the last one is gone.
+            self._parts.journal.close()
             self._lock.release()
         LOGGER.info("runner stopped")
 
@@ -206,6 +209,11 @@ class Runner:
         if self.left_work_behind or self._look_again is not None or self._undelivered or self._trouble is not None:
             return False
         return not self._schedule.has_open_work() and self._parts.journal.read(owed.next_due) is None
+
+    def _look_for_failures(self) -> bool:
+        journal, now = self._parts.journal, self._parts.clock.now()
+        failed = journal.read(lambda db: tasks.failed_since(db, self._ended_before))
+        return failed or any(journal.read(partial(tasks.any_open, now=now, standin=kind)) for kind in (True, False))
 
     def _set_watch(self) -> None:
         workspace, ring = self._parts.workspace, self._parts.bell.ring

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kimi_hooks import runner, schedule
+from kimi_hooks.clock import Clock
 from kimi_hooks.outbox.folder import Outbox
 from kimi_hooks.standin.faults import Fault
 from kimi_hooks.states import Outcome
@@ -138,7 +139,7 @@ def test_a_file_that_cannot_be_taken_is_told_once(house: House, monkeypatch: pyt
     if os.getuid() != 0:
         pytest.skip("needs root to be somebody else")
     house.drop("theirs.md", "x")
-    outbox = Outbox(house.workspace.outbox, house.workspace.incoming, house.parts().clock, 0.01)
+    outbox = Outbox(house.workspace.outbox, house.workspace.incoming, Clock(), 0.01)
     house.workspace.outbox.chmod(0o1777)
     os.chown(house.workspace.outbox, 1, 1)
     os.chown(house.workspace.outbox / "theirs.md", 1, 1)

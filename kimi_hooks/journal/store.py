@@ -203,10 +203,14 @@ def open_existing(file: Path) -> Journal:
 def _connect(file: Path | None) -> Connection:
     db = sqlite3.connect(file or ":memory:", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}")
-    _migrate(db)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}")
+        _migrate(db)
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,10 @@ from kimi_hooks.journal.store import MIGRATIONS, Connection, Journal, open_exist
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "journal.db")
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    journal = Journal(tmp_path / "journal.db")
+    yield journal
+    journal.close()
 
 
 def remember(db: Connection, key: str) -> None:
@@ -29,7 +33,8 @@ def keys(journal: Journal) -> set[str]:
 def test_what_was_written_is_there_for_another_process(journal: Journal, tmp_path: Path) -> None:
     """`write` returns when it is on the disk."""
     journal.write(lambda db: remember(db, "a"))
-    assert keys(Journal(tmp_path / "journal.db")) == {"a"}
+    with closing(Journal(tmp_path / "journal.db")) as other:
+        assert keys(other) == {"a"}
 
 
 def test_a_failed_operation_leaves_nothing(journal: Journal) -> None:
@@ -72,9 +77,9 @@ def test_opening_again_keeps_all(journal: Journal, tmp_path: Path) -> None:
     """The schema is made once."""
     journal.write(lambda db: facts.pause(db, facts.Pause("person")))
     journal.close()
-    again = Journal(tmp_path / "journal.db")
-    assert again.read(facts.paused) == "person"
-    assert again.read(lambda db: db.execute("PRAGMA user_version").fetchone()[0]) == len(MIGRATIONS)
+    with closing(Journal(tmp_path / "journal.db")) as again:
+        assert again.read(facts.paused) == "person"
+        assert again.read(lambda db: db.execute("PRAGMA user_version").fetchone()[0]) == len(MIGRATIONS)
 
 
 def test_many_processes_may_make_it_at_once(tmp_path: Path) -> None:
@@ -89,11 +94,14 @@ def test_many_processes_may_make_it_at_once(tmp_path: Path) -> None:
     for number, journal in enumerate(made):
         journal.write(lambda db, key=str(number): remember(db, key))  # type: ignore[misc]
     assert len(keys(made[0])) == 8
+    for journal in made:
+        journal.close()
 
 
 def test_looking_makes_nothing(tmp_path: Path) -> None:
     """A verb that only looks leaves no file behind."""
-    assert open_existing(tmp_path / "none.db").read(facts.paused) is None
+    with closing(open_existing(tmp_path / "none.db")) as journal:
+        assert journal.read(facts.paused) is None
     assert list(tmp_path.iterdir()) == []
 
 
