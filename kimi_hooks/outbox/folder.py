@@ -58,9 +58,7 @@ class Outbox:
         The second is None when no file is waited for; a file that is held open rings the bell when it is closed.
         Raises OSError when the folder cannot be listed.
         """
-        with os.scandir(self._folder) as entries:
-            found = [(entry.stat(follow_symlinks=False), entry.name) for entry in entries if self._is_task(entry)]
-        found = [(status, name) for status, name in found if self._failed.get(name) != status.st_ctime_ns]
+        found = self._list()
         self._still = {name: self._still[name] for _, name in found if name in self._still}
         found.sort(key=lambda item: (item[0].st_mtime_ns, item[1]))
         complete = [name for status, name in found if self._is_complete(name, status)]
@@ -95,6 +93,16 @@ class Outbox:
                     LOGGER.error("outbox/%s cannot be taken: %s", visible(staged.name), error)
         files = sorted(path for path in self._incoming.iterdir() if "__" in path.name)
         return [Claim(task_id, path, name) for path in files for task_id, _, name in [path.name.partition("__")]]
+
+    def _list(self) -> list[tuple[os.stat_result, str]]:
+        found = []
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                # Its owner may take a file back while we look.
+                with contextlib.suppress(FileNotFoundError):
+                    if self._is_task(entry):
+                        found.append((entry.stat(follow_symlinks=False), entry.name))
+        return [(status, name) for status, name in found if self._failed.get(name) != status.st_ctime_ns]
 
     def _is_task(self, entry: os.DirEntry[str]) -> bool:
         if entry.name.startswith(".") or entry.name.endswith(IGNORED_ENDINGS) or entry.is_dir(follow_symlinks=False):
