@@ -70,17 +70,21 @@ def _wait(
             pause = journal.read(facts.pause_of)
         finally:
             journal.close()
-        if pause != told and pause is not None and any(_is_held_up(entry, pause) for entry in found):
+        if pause is None:
+            told = None
+        elif pause != told and any(_is_held_up(entry, pause) for entry in found):
             on_pause(pause)
-        told = pause
+            told = pause
         entries = [entry for entry in found if isinstance(entry, Entry) and tasks.is_ended(entry)]
         if len(entries) == len(task_ids):
             return entries
         left = None if end is None else end - clock.monotonic()
         if left is not None and left <= 0:
             raise WaitTimedOutError(f"not ended within {timeout:g} s: {', '.join(_open_ids(task_ids, entries))}")
-        watch.renew()
-        bell.wait(left)
+        workspace.make_folders()
+        # What ended while a folder was not watched made no sound: after a renewal, look before waiting.
+        if not watch.renew():
+            bell.wait(left)
 
 
 def _is_held_up(found: Entry | str, pause: Pause) -> bool:

@@ -26,6 +26,7 @@ from kimi_hooks.layout import lay_out
 from kimi_hooks.parts import Parts
 from kimi_hooks.runner import Runner
 from kimi_hooks.standin.server import Standin
+from kimi_hooks.states import State
 from kimi_hooks.workspace import Workspace
 
 T = TypeVar("T")
@@ -127,7 +128,8 @@ class House:
 
     def entries(self) -> list[Entry]:
         """Return the rows of all tasks in order of arrival."""
-        return self.read_journal(tasks.all_entries)
+        in_states = self.read_journal(lambda db: [tasks.in_state(db, state) for state in State])
+        return sorted((entry for entries in in_states for entry in entries), key=lambda entry: entry.seq)
 
     def entry(self) -> Entry:
         """Return the row of the only task."""

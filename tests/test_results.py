@@ -60,14 +60,14 @@ def test_a_pending_entry_says_what_an_agent_needs(house: House) -> None:
     }
 
 
-def test_the_list_of_pending_is_bounded_and_says_how_many_more(house: House) -> None:
+def test_the_list_of_pending_is_bounded_and_says_how_many_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest come first; what does not fit is counted."""
-    for number in range(5):
-        house.drop(f"{number}.md", "x")
-    house.drain()
-    newest = [entry["task_id"] for entry in house.pending()["pending"]]
-    results.refresh(house.workspace.results, None, [{"task_id": newest[0]}], 4)
-    assert house.pending() == {"pending": [{"task_id": newest[0]}], "more": 4}
+    monkeypatch.setattr(results, "MAX_PENDING", 2)
+    for name in "abcde":
+        house.drop(f"{name}.md", name)
+        house.drain()
+    assert [entry["task_name"] for entry in house.pending()["pending"]] == ["e", "d"]
+    assert house.pending()["more"] == 3
 
 
 @pytest.mark.parametrize("with_runner", [False, True], ids=["alone", "with a runner"])

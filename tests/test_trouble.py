@@ -199,7 +199,7 @@ def test_a_removed_lock_file_opens_no_door(house: House) -> None:
 
 
 def test_stop_now_is_now(house: House) -> None:
-    """And a second plain `stop` only waits; what was cut is made again."""
+    """However long the grace time is."""
     house.configure(grace_seconds=60)
     house.kimi.add(Fault("stall", times=2))
     house.drop("a.md", "a")
@@ -209,6 +209,19 @@ def test_stop_now_is_now(house: House) -> None:
     assert house.call("stop", "--now").returncode == 0
     child.wait(20)
     assert time.monotonic() - started < 15
+
+
+def test_stopping_twice_cuts_nothing(house: House) -> None:
+    """The second `stop` waits with the first for what runs."""
+    house.kimi.add(Fault(latency=2))
+    house.drop("slow.md", "slow")
+    child = house.start()
+    assert house.kimi.wait_for(1)
+    child.send_signal(signal.SIGTERM)
+    until(lambda: json.loads(house.call("status", "--json").stdout)["runner"]["stopping"])
+    assert house.call("stop").returncode == 0
+    assert child.wait(20) == 0
+    assert (house.entry().outcome, house.entry().crashes) == (Outcome.DONE, 0)
 
 
 def test_dispatch_start_while_a_runner_is_leaving(house: House) -> None:

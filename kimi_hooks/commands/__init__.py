@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +11,7 @@ from typing import Any
 
 import click
 
-from kimi_hooks import lock, workspace
-from kimi_hooks.journal import facts
-from kimi_hooks.journal.store import open_existing
+from kimi_hooks import workspace
 from kimi_hooks.workspace import Workspace
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
@@ -31,48 +26,6 @@ class Home:
     def find(self, environ: Mapping[str, str] = os.environ) -> Workspace:
         """Return the workspace that is meant, whether it exists or not."""
         return workspace.find(self.option, environ, Path.cwd())
-
-
-def spelt(found: Workspace, words: str) -> str:
-    """Return the command line that runs these words on this workspace from here, to be copied by a person."""
-    program = sys.argv[0]
-    on_path = shutil.which("kimi-hooks")
-    if on_path and Path(program).exists() and Path(on_path).samefile(program):
-        program = "kimi-hooks"
-    is_found = workspace.find(None, os.environ, Path.cwd()) == found
-    return shlex.join([program, *([] if is_found else ["--home", str(found.home)])]) + f" {words}"
-
-
-def warn_of_queue(found: Workspace, mark: str | None = None) -> None:
-    """Say on stderr why a task of this workspace will not be answered soon.
-
-    `mark` stands for the key and address that this shell has, when a task for Kimi was dispatched from it.
-    """
-    holder = lock.holder(found.lock_file)
-    if holder is None:
-        start = spelt(found, "run --detach")
-        click.echo(f"kimi-hooks: no runner is at work, so the task waits; start one with: {start}", err=True)
-    elif mark and holder.mark and not holder.lacks_key and mark != holder.mark:
-        restart = spelt(found, "stop"), spelt(found, "run --detach")
-        told = f"the runner asks {holder.kimi}, which is not what is set here; to change that: {' && '.join(restart)}"
-        click.echo(f"kimi-hooks: {told}", err=True)
-    journal = open_existing(found.journal_file)
-    pause = journal.read(facts.pause_of)
-    journal.close()
-    if pause is not None:
-        tell_pause(found, pause)
-
-
-def tell_pause(found: Workspace, pause: facts.Pause) -> None:
-    """Say on stderr why the queue is paused, and how it goes on."""
-    click.echo(f"kimi-hooks: the queue is paused, {pause_told(found, pause)}", err=True)
-
-
-def pause_told(found: Workspace, pause: facts.Pause) -> str:
-    """Return in words why the queue is paused, and how it goes on."""
-    why = f"{pause.why.rstrip('.')}; " if pause.why else ""
-    by_itself = "it goes on when key or address change, or with" if pause.mark else "go on with"
-    return f"{pause.reason}: {why}{by_itself}: {spelt(found, 'resume')}"
 
 
 def print_json(value: Any) -> None:

@@ -12,7 +12,8 @@ import click
 
 from kimi_hooks import lock, settings
 from kimi_hooks.clock import Clock
-from kimi_hooks.commands import Home, json_option, print_json, spelt, warn_of_queue
+from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.commands.telling import spelt, warn_of_queue
 from kimi_hooks.context import locate
 from kimi_hooks.dispatching import dispatch
 from kimi_hooks.errors import TaskError

@@ -8,7 +8,8 @@ import sys
 import click
 
 from kimi_hooks import control, logs
-from kimi_hooks.commands import Home, spelt
+from kimi_hooks.commands import Home
+from kimi_hooks.commands.telling import spelt
 from kimi_hooks.workspace import Workspace, read_config
 
 

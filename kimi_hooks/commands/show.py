@@ -9,7 +9,8 @@ import click
 
 from kimi_hooks import results, waiting
 from kimi_hooks.clock import Clock, iso
-from kimi_hooks.commands import Home, json_option, print_json, warn_of_queue
+from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.commands.telling import warn_of_queue
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import open_existing
 from kimi_hooks.journal.tasks import Entry

@@ -11,7 +11,8 @@ import click
 
 from kimi_hooks import limits, lock
 from kimi_hooks.clock import Clock, iso, parse_iso
-from kimi_hooks.commands import Home, json_option, pause_told, print_json, spelt
+from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.commands.telling import pause_told, spelt
 from kimi_hooks.config import Config
 from kimi_hooks.errors import ConfigError
 from kimi_hooks.journal import deliveries, facts, sends, tasks

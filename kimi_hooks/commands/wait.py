@@ -10,7 +10,8 @@ import click
 
 from kimi_hooks import lock, results, waiting
 from kimi_hooks.clock import Clock
-from kimi_hooks.commands import Home, json_option, print_json, spelt, tell_pause
+from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.commands.telling import spelt, tell_pause
 from kimi_hooks.show import print_result
 from kimi_hooks.states import Outcome
 from kimi_hooks.task import LONGEST_WAIT

@@ -110,11 +110,6 @@ def task_of(db: Connection, task_id: str) -> Task:
     return Task.model_validate_json(db.execute("SELECT spec FROM tasks WHERE id = ?", (task_id,)).fetchone()[0])
 
 
-def all_entries(db: Connection) -> list[Entry]:
-    """Return every task in order of arrival."""
-    return _entries(db, "ORDER BY seq")
-
-
 def in_state(db: Connection, state: State, limit: int = -1) -> list[Entry]:
     """Return the tasks in this state, the next one first; all of them unless a limit is given."""
     return _entries(db, "WHERE state = ? ORDER BY priority DESC, seq LIMIT ?", state, limit)

@@ -8,6 +8,8 @@ import threading
 
 import pytest
 
+from kimi_hooks import waiting
+from kimi_hooks.clock import Clock
 from kimi_hooks.journal import facts
 from kimi_hooks.standin.faults import Fault
 from tests.house import PROGRAM, House, until
@@ -288,3 +290,20 @@ def test_tags_outside_a_template_are_found(house: House) -> None:
     started = house.call("run", "--detach")
     house.call("stop")
     assert "not in order" in started.stderr
+
+
+def test_a_pause_is_told_to_who_waited_before_the_file_was_taken(house: House) -> None:
+    """A task that was only dropped when the waiting began is no exception."""
+    house.call("pause")
+    house.drop("kimi-1700000000-aaaaaaaa.md", "x")
+    told: list[facts.Pause] = []
+    waiter = threading.Thread(
+        target=lambda: waiting.wait(house.workspace, ["kimi-1700000000-aaaaaaaa"], 30, Clock(), told.append)
+    )
+    waiter.start()
+    with house.running():
+        until(lambda: bool(told))
+        house.call("resume")
+        waiter.join(30)
+    assert [pause.reason for pause in told] == ["person"]
+    assert not waiter.is_alive()
