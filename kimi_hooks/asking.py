@@ -30,5 +30,7 @@ def request_for(parts: Parts, task: Task) -> Request:
 
 def context_files(parts: Parts, task: Task, *, must_exist: bool) -> list[Path]:
     """Return the task's context files. Raises TaskError when one lies where it must not, or is not there."""
+    if not task.context:
+        return []
     sent_from = Path(task.dispatched_from) if task.dispatched_from else None
     return context.locate(parts.workspace, parts.config, task.context, sent_from, must_exist=must_exist)

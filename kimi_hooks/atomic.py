@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
+import random
 from pathlib import Path
 
 TEMPORARY_PREFIX = ".tmp-"
 
 
-def write_bytes(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+def write_bytes(path: Path, data: bytes, *, mode: int = 0o644, synced: bool = True) -> None:
     """Write the file under a temporary name, fsync it, rename it into place and fsync the folder.
 
     A reader sees the old content or the new one, never a part; a crash leaves at most a `.tmp-` file.
-    The folder is made when it is missing. Raises OSError.
+    The folder is made when it is missing. Not `synced`, the file may be empty after a power cut: for what can be made
+    anew. Raises OSError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{random.getrandbits(64):016x}"
     try:
-        _write_synced(temporary, data, mode)
-        temporary.replace(path)
+        _write(temporary, data, mode, synced=synced)
+        os.replace(temporary, path)  # noqa: PTH105 - pathlib's way costs more than the call; this is the hot path
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    sync_folder(path.parent)
+    if synced:
+        sync_folder(path.parent)
 
 
-def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
+def write_text(path: Path, text: str, *, mode: int = 0o644, synced: bool = True) -> None:
     """Write UTF-8 text as `write_bytes` does; a lone surrogate becomes a question mark."""
-    write_bytes(path, text.encode("utf-8", "replace"), mode=mode)
+    write_bytes(path, text.encode("utf-8", "replace"), mode=mode, synced=synced)
 
 
 def sync_folder(folder: Path) -> None:
@@ -50,9 +51,22 @@ def remove_leftovers(folder: Path, changed_before: float) -> None:
                 leftover.unlink()
 
 
-def _write_synced(path: Path, data: bytes, mode: int) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(fd)
+def _write(path: Path, data: bytes, mode: int, *, synced: bool) -> None:
+    fd = _create(path, mode)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+        if synced:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _create(path: Path, mode: int) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, mode)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, flags, mode)

@@ -8,7 +8,7 @@ from kimi_hooks import backoff, events, results
 from kimi_hooks.config import Hook
 from kimi_hooks.errors import LaunchError, TemplateError
 from kimi_hooks.hooks import command, engine
-from kimi_hooks.journal import deliveries, tasks
+from kimi_hooks.journal import deliveries
 from kimi_hooks.journal.deliveries import Delivery, HookRun, RunOutcome
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.parts import Parts
@@ -29,12 +29,11 @@ def deliver(parts: Parts, delivery: Delivery) -> None:
 
 
 def _run(parts: Parts, delivery: Delivery, hook: Hook, result: dict[str, Any]) -> Finished:
-    prompt = parts.journal.read(lambda db: tasks.task_of(db, delivery.task_id)).prompt
     hook_input = events.hook_input(
         events.of_result(result),
         name=delivery.event,
         attempt=delivery.attempts,
-        prompt=prompt,
+        prompt=delivery.prompt,
         home=str(parts.workspace.home),
         result_file=str(parts.workspace.result_file(delivery.task_id)),
     )

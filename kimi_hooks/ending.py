@@ -33,7 +33,13 @@ def end(
 ) -> dict[str, Any]:
     """End a task that has a row: done when there is no failure. Returns the result."""
     result = build(entry, task, turn, failure, parts.clock.now(), parts.read_settings().get("KIMI_MODEL"))
-    results.write(parts.workspace.results, result)
+    try:
+        results.write(parts.workspace.results, result)
+    except OSError:
+        # The answer may have been paid for: kept on our own disk, it is not asked for again.
+        if turn is not None:
+            turns.write(parts.workspace.turns, entry.id, 1, turn)
+        raise
     settle(parts, result)
     turns.forget(parts.workspace.turns, entry.id)
     return result

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from kimi_hooks.states import State
 from kimi_hooks.task import Task, derived_name
 
 BATCH = 200
+LARGE_DRAIN = 1000
+LOOK_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -35,23 +37,35 @@ class _Read:
     refusal: str | None = None
 
 
-@dataclass(frozen=True)
-class Taken:
-    """How many files were taken, and in how many seconds the folder is worth another look."""
+class Intake:
+    """Takes the complete files in the outbox, in order of arrival, until a listing finds none.
 
-    count: int
-    look_again: float | None
+    One batch for each turn of the runner, so that the first tasks are sent while the last files are still taken.
+    """
 
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._listed: deque[str] = deque()
+        self._taken_in_a_row = 0
 
-def take_in(parts: Parts) -> Taken:
-    """Take every complete file in the outbox, in order of arrival, until a listing finds none. Raises OSError."""
-    count = 0
-    while True:
-        names, look_again = parts.outbox.ready()
-        taken = sum(len(_take(parts, batch)) for batch in _batches(names))
-        count += taken
-        if not taken:
-            return Taken(count, look_again)
+    def take_batch(self) -> float | None:
+        """Take up to 200 files; return in how many seconds the folder is worth another look. Raises OSError."""
+        look_again = None
+        if not self._listed:
+            names, look_again = self._parts.outbox.ready()
+            self._listed.extend(names)
+        batch = [self._listed.popleft() for _ in range(min(BATCH, len(self._listed)))]
+        taken = len(_take(self._parts, batch)) if batch else 0
+        self._taken_in_a_row += taken
+        if taken or self._listed:
+            return 0.0
+        was_large, self._taken_in_a_row = self._taken_in_a_row > LARGE_DRAIN, 0
+        return LOOK_AGAIN_SECONDS if was_large else look_again
+
+    def start_over(self) -> None:
+        """Insert what was claimed and not inserted before something went wrong. Raises OSError."""
+        self._listed.clear()
+        recover(self._parts)
 
 
 def recover(parts: Parts) -> None:
@@ -66,13 +80,14 @@ def _take(parts: Parts, names: list[str]) -> list[Claim]:
 
 
 def _is_known(parts: Parts, task_id: str) -> bool:
-    return parts.journal.read(lambda db: tasks.get(db, task_id)) is not None
+    return bool(parts.journal.read(lambda db: tasks.known(db, [task_id])))
 
 
 def _insert(parts: Parts, claims: list[Claim]) -> None:
     """Insert all rows in one transaction; only then put the files away."""
     now = parts.clock.now()
-    new = [_read(parts, claim) for claim in claims if not _is_known(parts, claim.task_id)]
+    known = parts.journal.read(lambda db: tasks.known(db, [claim.task_id for claim in claims]))
+    new = [_read(parts, claim) for claim in claims if claim.task_id not in known]
     for read in new:
         if read.refusal is not None:
             _write_refusal(parts, read, read.refusal, now)
@@ -163,9 +178,3 @@ def _log(read: _Read) -> None:
         LOGGER.warning("%s failed kind=invalid_task file=%s: %s", read.claim.task_id, shown, visible(read.refusal))
     else:
         transition(read.claim.task_id, State.HELD if read.task.after else State.AVAILABLE, file=shown)
-
-
-def _batches(names: list[str]) -> Iterator[list[str]]:
-    rest = iter(names)
-    while batch := list(islice(rest, BATCH)):
-        yield batch

@@ -21,6 +21,13 @@ class _OneLine(logging.Formatter):
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
+        # File and console say the same: the second handler takes what was made for the first.
+        line = getattr(record, "kimi_hooks_line", None)
+        if line is None:
+            record.kimi_hooks_line = line = self._line(record)
+        return str(line)
+
+    def _line(self, record: logging.LogRecord) -> str:
         line = super().format(record)
         for secret in self._secrets():
             if len(secret) >= MIN_SECRET_CHARACTERS:
@@ -30,6 +37,8 @@ class _OneLine(logging.Formatter):
 
 def visible(text: str) -> str:
     """Return the text with every control character written as an escape."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 

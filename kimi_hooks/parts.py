@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from kimi_hooks import limits
 from kimi_hooks.clock import Clock
 from kimi_hooks.config import Config
 from kimi_hooks.hooks.command import Site
+from kimi_hooks.journal import standing
+from kimi_hooks.journal.standing import Standing
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.outbox.folder import Outbox
 from kimi_hooks.settings import Settings
@@ -19,14 +22,22 @@ if TYPE_CHECKING:
     from kimi_hooks.kimi.client import Client, Endpoint
 
 
+class SettingsReader(Protocol):
+    """Looks the settings up again when called; `secrets` are those that were found the last time."""
+
+    def __call__(self) -> Settings: ...
+
+    def secrets(self) -> tuple[str, ...]: ...
+
+
 @dataclass(frozen=True)
 class Parts:
-    """`read_settings` looks the secrets up again; `standin` starts the imitation when it is first needed."""
+    """`standin` starts the imitation when it is first needed."""
 
     workspace: Workspace
     config: Config
     environ: Mapping[str, str]
-    read_settings: Callable[[], Settings]
+    read_settings: SettingsReader
     clock: Clock
     bell: Bell
     journal: Journal
@@ -34,3 +45,8 @@ class Parts:
     client: Client
     standin: Callable[[], Endpoint]
     site: Site
+
+    def look(self) -> Standing:
+        """Return where the queue stands now."""
+        now, per_window = self.clock.now(), self.config.limits.requests_per_minute
+        return self.journal.read(lambda db: standing.look(db, now, limits.WINDOW_SECONDS, per_window))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,25 @@ def acknowledge(results: Path, task_id: str, at: float) -> None:
         write(results, {**result, "status": "acknowledged", "acknowledged_at": iso(at)})
 
 
-def refresh(results: Path, latest_id: str | None, pending: Sequence[Mapping[str, Any]], more: int) -> None:
-    """Write the three derived files anew. Raises OSError."""
-    atomic.write_text(results / PENDING, _json({"pending": list(pending), "more": more}))
-    latest = read(results, latest_id) if latest_id else None
+def listed(entry: Mapping[str, Any]) -> str:
+    """Return the text of one entry of the pending list."""
+    return json.dumps(entry, ensure_ascii=False)
+
+
+def write_pending(results: Path, pending: Iterable[str], more: int) -> None:
+    """Write the list of what is pending; it is made anew at every start. Raises OSError."""
+    entries = ",\n    ".join(pending)
+    listing = f"[\n    {entries}\n  ]" if entries else "[]"
+    text = f'{{\n  "pending": {listing},\n  "more": {more}\n}}\n'
+    atomic.write_text(results / PENDING, text, synced=False)
+
+
+def write_latest(results: Path, task_id: str | None) -> None:
+    """Copy the newest result, whole and its text alone; they are made anew at every start. Raises OSError."""
+    latest = read(results, task_id) if task_id else None
     if latest is not None:
-        atomic.write_text(results / OUTPUT, latest["output"])
-        atomic.write_text(results / LATEST, _json(latest))
+        atomic.write_text(results / OUTPUT, latest["output"], synced=False)
+        atomic.write_text(results / LATEST, _json(latest), synced=False)
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -9,12 +9,15 @@ from collections.abc import Callable
 from functools import partial
 from types import FrameType
 
-from kimi_hooks import deliveries, derived, intake, recovery
+from kimi_hooks import deliveries, derived, recovery
 from kimi_hooks.errors import JournalError, WorkspaceError
 from kimi_hooks.hooks import check
+from kimi_hooks.intake import Intake
 from kimi_hooks.journal import deliveries as owed
-from kimi_hooks.journal import facts, tasks
+from kimi_hooks.journal import tasks
 from kimi_hooks.journal.deliveries import Delivery
+from kimi_hooks.journal.facts import Pause
+from kimi_hooks.journal.standing import Standing
 from kimi_hooks.lock import Holder, Lock
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.parts import Parts
@@ -23,8 +26,6 @@ from kimi_hooks.schedule import Schedule
 from kimi_hooks.watcher import Watch
 from kimi_hooks.workspace import SECRETS_NAME
 
-LARGE_DRAIN = 1000
-LOOK_AGAIN_SECONDS = 1.0
 TROUBLE_SECONDS = 5.0
 LONGEST_SLEEP_SECONDS = 30 * 24 * 3600.0
 FORCED = 128
@@ -44,9 +45,11 @@ class Runner:
         self._watch = Watch()
         self._calls = Pool("call", parts.config.limits.concurrency, parts.bell.ring)
         self._hooks = Pool("hook", parts.config.limits.hooks, parts.bell.ring)
+        self._intake = Intake(parts)
         self._schedule = Schedule(parts, self._calls)
         self._is_stopping = False
-        self._refreshed: tuple[int, str | None] | None = None
+        self._derived = derived.Derived(parts.workspace, parts.journal)
+        self._refreshed: tuple[int, Pause | None] | None = None
         self._ended_before = parts.journal.read(tasks.ended_count)
         self._look_again: float | None = None
         self._undelivered: list[Delivery] = []
@@ -118,7 +121,7 @@ class Runner:
         self._watch.stop()
         with contextlib.suppress(OSError, JournalError):
             # What cannot be written now is written at the next start.
-            self._refresh()
+            self._refresh(self._parts.look())
             self.has_failures = self._look_for_failures()
         self._parts.site.processes.kill_all()
         if not self.left_work_behind:
@@ -145,45 +148,38 @@ class Runner:
         self._parts.workspace.make_folders()
         self._watch.renew()
         if self._trouble is not None:
-            # Files may have been claimed and not inserted.
-            intake.recover(self._parts)
+            self._intake.start_over()
             self._trouble = None
-        taken = intake.take_in(self._parts)
-        self._look_again = LOOK_AGAIN_SECONDS if taken.count > LARGE_DRAIN else taken.look_again
+        self._look_again = self._intake.take_batch()
         if not self._is_stopping:
             self._schedule.start_due()
-        self._refresh()
-        self._deliver()
+        standing = self._parts.look()
+        self._refresh(standing)
+        self._deliver(standing)
         if self._is_ready:
             self._say_where_we_stand()
 
-    def _refresh(self) -> None:
+    def _refresh(self, standing: Standing) -> None:
         """Bring `results/` in step with the journal, once for all that has ended since."""
-        workspace, journal = self._parts.workspace, self._parts.journal
-        acked = derived.write_acks(workspace, journal)
+        acked = standing.any_ack and derived.write_acks(self._parts.workspace, self._parts.journal)
         # A new pause is told this way too: who waits for a task watches these files.
-        now = journal.read(tasks.ended_count), journal.read(facts.paused)
+        now = standing.ended, standing.pause
         if acked or now != self._refreshed:
-            derived.refresh(workspace, journal)
+            self._derived.refresh(anew=acked or self._refreshed is None)
             self._refreshed = now
 
-    def _deliver(self) -> None:
-        """Start the hooks that are owed news; the derived files that they may read are written first."""
-        now = self._parts.clock.now()
+    def _deliver(self, standing: Standing) -> None:
+        """Start the hooks that are owed news; the derived files that they may read are written before."""
+        now = standing.now
         while self._undelivered:
             self._parts.journal.write(
                 partial(owed.put_back, delivery=self._undelivered[0], due_at=now + TROUBLE_SECONDS)
             )
             del self._undelivered[0]
-        due = self._parts.journal.read(owed.next_due)
+        due = standing.news_due
         if self._is_stopping or not self._hooks.free or due is None or due > now:
             return
-        started = self._parts.journal.write(lambda db: owed.start_due(db, now, self._hooks.free))
-        try:
-            self._refresh()
-        except OSError:
-            self._undelivered += started
-            raise
+        started = self._parts.journal.write(lambda db: owed.start_due(db, now, self._hooks.free, standing.newest_news))
         for delivery in started:
             self._hooks.submit(partial(self._deliver_one, delivery))
 
@@ -196,11 +192,11 @@ class Runner:
 
     def _seconds_to_next(self) -> float | None:
         """Return how long there is certainly nothing to do; None when only the bell can bring work."""
-        now = self._parts.clock.now()
-        instants = [self._schedule.next_instant()]
+        standing = self._parts.look()
+        instants = [self._schedule.next_instant(standing)]
         if self._hooks.free:
-            instants.append(self._parts.journal.read(owed.next_due))
-        waits = [max(0.0, instant - now) for instant in instants if instant is not None]
+            instants.append(standing.news_due)
+        waits = [max(0.0, instant - standing.now) for instant in instants if instant is not None]
         if self._look_again is not None:
             waits.append(self._look_again)
         return min([*waits, LONGEST_SLEEP_SECONDS]) if waits else None
@@ -208,7 +204,8 @@ class Runner:
     def _is_drained(self) -> bool:
         if self.left_work_behind or self._look_again is not None or self._undelivered or self._trouble is not None:
             return False
-        return not self._schedule.has_open_work() and self._parts.journal.read(owed.next_due) is None
+        standing = self._parts.look()
+        return standing.news_due is None and not self._schedule.has_open_work(standing)
 
     def _look_for_failures(self) -> bool:
         journal, now = self._parts.journal, self._parts.clock.now()

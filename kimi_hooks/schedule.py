@@ -7,12 +7,14 @@ from functools import partial
 
 from kimi_hooks import limits, turns, worker
 from kimi_hooks.ending import Failure
-from kimi_hooks.journal import facts, needs, sends, tasks
+from kimi_hooks.journal import facts, needs, tasks
+from kimi_hooks.journal.standing import Standing, Waiting
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.pool import Pool
 from kimi_hooks.states import State
+from kimi_hooks.task import Task
 
 AFTER_A_BUG_SECONDS = 60.0
 
@@ -41,50 +43,58 @@ class Schedule:
 
     def start_due(self) -> None:
         """Start every task whose time has come, as far as the limits allow; end those that cannot start any more."""
-        self._resume_if_mended()
-        self._settle_troubled()
-        self._settle_held()
-        self._cut_calls()
-        for standin in self._open_kinds():
-            self._expire(standin=standin)
-            self._start(self._calls.free if standin else min(self._calls.free, self._slots()), standin=standin)
+        standing = self._settled()
+        self._cut_calls(standing.now)
+        for waiting in self._open(standing):
+            if _has_come(waiting.deadline, standing.now):
+                self._expire(waiting, standing.now)
+            if _has_come(waiting.due, standing.now):
+                self._start(waiting, standing)
 
     def carry_on(self, entry: Entry) -> None:
         """Take a task to its end whose answer is on the disk already."""
-        self._submit(entry)
+        self._submit(entry, self._parts.journal.read(lambda db: tasks.task_of(db, entry.id)))
 
-    def next_instant(self) -> float | None:
+    def next_instant(self, standing: Standing) -> float | None:
         """Return when to look again, in seconds since 1970: a start, a retry, a free slot or a time-out."""
         instants = [call.entry.deadline_at for call in list(self._in_flight.values()) if not call.aborted]
-        for standin in self._open_kinds():
-            instants.append(self._parts.journal.read(partial(tasks.next_deadline, standin=standin)))
+        for waiting in self._open(standing):
+            instants.append(waiting.deadline)
             if self._calls.free:
-                instants.append(self._next_start(standin=standin))
+                instants.append(_next_start(waiting, standing))
         return min((instant for instant in instants if instant is not None), default=None)
 
-    def has_open_work(self) -> bool:
+    def has_open_work(self, standing: Standing) -> bool:
         """Tell whether any task would be started or tried again without anybody's doing."""
-        now = self._parts.clock.now()
-        kinds = self._open_kinds()
-        return any(self._parts.journal.read(partial(tasks.any_open, now=now, standin=kind)) for kind in kinds)
+        kinds = [waiting.standin for waiting in self._open(standing)]
+        journal = self._parts.journal
+        return any(journal.read(partial(tasks.any_open, now=standing.now, standin=kind)) for kind in kinds)
 
-    def _open_kinds(self) -> list[bool]:
-        """Return which tasks may start at all: those for the imitation (True), those for Kimi (False)."""
-        paused = self._parts.journal.read(facts.paused)
-        if paused == facts.BY_PERSON:
+    def _settled(self) -> Standing:
+        """Settle what may let tasks start or end them, and return how things stand then."""
+        self._settle_troubled()
+        standing = self._parts.look()
+        resumed = self._resume_if_mended(standing.pause)
+        if standing.any_held:
+            self._settle_held()
+        return self._parts.look() if resumed or standing.any_held else standing
+
+    def _open(self, standing: Standing) -> list[Waiting]:
+        """Return the waiting tasks that may start at all: those for the imitation, those for Kimi."""
+        pause = standing.pause
+        if pause is not None and pause.reason == facts.BY_PERSON:
             return []
-        return [True] if paused is not None or self.lacks_key else [True, False]
+        return [standing.for_standin] if pause or self.lacks_key else [standing.for_standin, standing.for_kimi]
 
-    def _resume_if_mended(self) -> None:
-        """End a pause for a refused key or address once there is another one."""
-        pause = self._parts.journal.read(facts.pause_of)
-        if pause is not None and pause.mark and pause.mark != self._parts.read_settings().mark:
-            self._parts.journal.write(tasks.resume_queue)
-            LOGGER.info("key or address have changed: the queue goes on")
+    def _resume_if_mended(self, pause: facts.Pause | None) -> bool:
+        """End a pause for a refused key or address once there is another one; tell whether that was so."""
+        if pause is None or not pause.mark or pause.mark == self._parts.read_settings().mark:
+            return False
+        self._parts.journal.write(tasks.resume_queue)
+        LOGGER.info("key or address have changed: the queue goes on")
+        return True
 
     def _settle_held(self) -> None:
-        if not self._parts.journal.read(needs.any_open):
-            return
         look = self._parts.journal.write(needs.bind) or self._look_for_circles
         for task_id in self._parts.journal.write(needs.release):
             transition(task_id, State.AVAILABLE)
@@ -94,40 +104,32 @@ class Schedule:
                 worker.fail(self._parts, task.task_id, Failure("dependency", task.reason))
         self._look_for_circles = False
 
-    def _cut_calls(self) -> None:
+    def _cut_calls(self, now: float) -> None:
         """End the calls whose task's time-out has passed."""
-        now = self._parts.clock.now()
         for call in list(self._in_flight.values()):
             if not call.aborted and call.entry.deadline_at is not None and call.entry.deadline_at <= now:
                 call.aborted = True
                 self._parts.client.abort(call.entry.id)
 
-    def _expire(self, *, standin: bool) -> None:
-        now = self._parts.clock.now()
-        for entry in self._parts.journal.read(partial(tasks.overdue, now=now, standin=standin)):
+    def _expire(self, waiting: Waiting, now: float) -> None:
+        for entry in self._parts.journal.read(partial(tasks.overdue, now=now, standin=waiting.standin)):
             worker.expire(self._parts, entry)
 
-    def _slots(self) -> int:
-        now = self._parts.clock.now()
-        return limits.free_slots(self._sends(now), now, self._parts.config.limits.requests_per_minute)
+    def _start(self, waiting: Waiting, standing: Standing) -> None:
+        slots = limits.free_slots(standing.recent_sends, self._parts.config.limits.requests_per_minute)
+        limit = self._calls.free if waiting.standin else min(self._calls.free, slots)
+        if limit:
+            start = partial(tasks.start_due, now=standing.now, limit=limit, standin=waiting.standin)
+            for entry, task in self._parts.journal.write(start):
+                self._submit(entry, task)
 
-    def _sends(self, now: float) -> list[float]:
-        return self._parts.journal.read(lambda db: sends.since(db, now - limits.WINDOW_SECONDS, now))
-
-    def _start(self, limit: int, *, standin: bool) -> None:
-        now = self._parts.clock.now()
-        due = self._parts.journal.read(lambda db: tasks.next_due(db, standin=standin))
-        if limit and due is not None and due <= now:
-            for entry in self._parts.journal.write(lambda db: tasks.start_due(db, now, limit, standin=standin)):
-                self._submit(entry)
-
-    def _submit(self, entry: Entry) -> None:
+    def _submit(self, entry: Entry, task: Task) -> None:
         self._in_flight[entry.id] = _Call(entry)
-        self._calls.submit(lambda: self._work(entry))
+        self._calls.submit(lambda: self._work(entry, task))
 
-    def _work(self, entry: Entry) -> None:
+    def _work(self, entry: Entry, task: Task) -> None:
         try:
-            worker.run(self._parts, entry)
+            worker.run(self._parts, entry, task)
         except Exception as error:  # noqa: BLE001 - the task must not be lost to it
             LOGGER.exception("%s: could not be carried on", entry.id)
             self._troubled[entry.id] = (entry, error)
@@ -148,9 +150,12 @@ class Schedule:
                 self._parts.journal.write(partial(tasks.retry_at, task_id=entry.id, due_at=later, why=str(error)))
             del self._troubled[entry.id]
 
-    def _next_start(self, *, standin: bool) -> float | None:
-        due = self._parts.journal.read(partial(tasks.next_due, standin=standin))
-        if due is None or standin:
-            return due
-        now = self._parts.clock.now()
-        return max(due, limits.next_slot(self._sends(now), now, self._parts.config.limits.requests_per_minute))
+
+def _has_come(instant: float | None, now: float) -> bool:
+    return instant is not None and instant <= now
+
+
+def _next_start(waiting: Waiting, standing: Standing) -> float | None:
+    if waiting.due is None or waiting.standin:
+        return waiting.due
+    return max(waiting.due, limits.next_slot(standing.blocking_send, standing.now))

@@ -164,7 +164,7 @@ def derived_name(text: str, limit: int = MAX_NAME) -> str:
 
 def new_id(now: float) -> str:
     """Return a fresh task id, `kimi-<unix seconds>-<8 of a-z0-9>`: safe in file names and URLs."""
-    return f"kimi-{int(now)}-{''.join(secrets.choice(_ID_ALPHABET) for _ in range(8))}"
+    return f"kimi-{int(now)}-{''.join(_ID_ALPHABET[byte % 36] for byte in secrets.token_bytes(8))}"
 
 
 def is_id(text: str) -> bool:

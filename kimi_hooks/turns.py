@@ -1,9 +1,9 @@
-"""An answer of Kimi on the disk before anything is made of it: `spool/turns/<id>/<n>.json`."""
+"""An answer of Kimi that cannot become a result yet, on the disk: `spool/turns/<id>/<n>.json`."""
 
 from __future__ import annotations
 
-import contextlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,14 +22,22 @@ def write(turns: Path, task_id: str, number: int, turn: Mapping[str, Any]) -> No
 
 def last(turns: Path, task_id: str) -> dict[str, Any] | None:
     """Return the newest turn of the task, None when Kimi has not answered it yet."""
-    numbers = [int(file.stem) for file in (turns / task_id).glob("[0-9]*.json") if file.stem.isdigit()]
+    numbers = [int(stem) for stem, _, ending in _files(turns, task_id) if stem.isdigit() and ending == "json"]
     if not numbers:
         return None
     turn: dict[str, Any] = json.loads((turns / task_id / f"{max(numbers)}.json").read_text("utf-8"))
     return turn
 
 
+def _files(turns: Path, task_id: str) -> list[tuple[str, str, str]]:
+    try:
+        return [name.partition(".") for name in os.listdir(turns / task_id)]  # noqa: PTH208 - once for each task
+    except FileNotFoundError:
+        return []
+
+
 def forget(turns: Path, task_id: str) -> None:
     """Remove the turns of a task whose result is on the disk."""
-    with contextlib.suppress(OSError):
-        shutil.rmtree(turns / task_id)
+    folder = turns / task_id
+    if folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)

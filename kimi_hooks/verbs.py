@@ -50,6 +50,6 @@ def _by_ourselves(workspace: Workspace, journal: Journal) -> None:
         return
     try:
         if derived.write_acks(workspace, journal):
-            derived.refresh(workspace, journal)
+            derived.Derived(workspace, journal).refresh()
     finally:
         lock.release()

@@ -22,9 +22,8 @@ from kimi_hooks.results import NO_TOKENS, NO_TURN
 from kimi_hooks.task import Task
 
 
-def run(parts: Parts, entry: Entry) -> None:
+def run(parts: Parts, entry: Entry, task: Task) -> None:
     """Take an executing task to its end, or back to the queue."""
-    task = parts.journal.read(lambda db: tasks.task_of(db, entry.id))
     try:
         turn = turns.last(parts.workspace.turns, entry.id) or ask(parts, entry, task)
     except TaskError as error:
@@ -41,9 +40,7 @@ def ask(parts: Parts, entry: Entry, task: Task) -> dict[str, Any]:
     request = asking.request_for(parts, task)
     transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=endpoint.url)
     answer = parts.client.ask(entry.id, endpoint, request, deadline=_deadline(parts, entry))
-    turn = _turn(answer, request.model, endpoint)
-    turns.write(parts.workspace.turns, entry.id, 1, turn)
-    return turn
+    return _turn(answer, request.model, endpoint)
 
 
 def expire(parts: Parts, entry: Entry) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -251,13 +252,50 @@ def test_a_hook_that_is_no_longer_configured_is_given_up_and_recorded(house: Hou
     assert "no longer" in house.runs()[-1].stderr
 
 
-def test_the_private_folder_of_a_run_goes_after_success(house: House) -> None:
-    """What a hook was given lies in a folder that nobody else may read, and does not stay."""
-    house.hook('#!/bin/sh\nstat -c %a "$(dirname "$(readlink /proc/self/fd/0)")" > mode.txt\n')
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="tells open files the way Linux does")
+def test_what_a_hook_is_given_and_says_lies_in_files_without_a_name(house: House) -> None:
+    """Nobody else can open them, and they do not stay."""
+    house.hook('#!/bin/sh\nfor fd in 0 1 2; do readlink "/proc/self/fd/$fd"; done > files.txt\n')
+    house.drop("a.md", "a")
+    house.drain()
+    given, _, said = (house.home / "files.txt").read_text().splitlines()
+    assert given.endswith("(deleted)")
+    assert said.endswith("(deleted)")
+    assert list(house.workspace.hook_runs.iterdir()) == []
+
+
+def test_the_folder_of_a_template_is_private_and_goes_after_success(house: House) -> None:
+    """A rendered script holds the task's values."""
+    house.hook('#!/bin/sh\nstat -c %a "$(dirname "$0")" > mode.txt\n', "hook.sh.j2")
     house.drop("a.md", "a")
     house.drain()
     assert (house.home / "mode.txt").read_text().strip() == "700"
     assert list(house.workspace.hook_runs.iterdir()) == []
+
+
+def test_the_outputs_of_a_failed_run_stay_up_to_a_mebibyte_each(house: House) -> None:
+    """Whoever looks for the fault finds the end of what was said, and a flood does not fill the disk."""
+    house.hook("#!/bin/sh\nyes | head -c 3000000\necho end\necho why >&2\nexit 2\n")
+    house.drop("a.md", "a")
+    house.drain()
+    (folder,) = house.workspace.hook_runs.iterdir()
+    assert (folder / "stdout").stat().st_size == 1024 * 1024
+    assert (folder / "stdout").read_text().endswith("end\n")
+    assert (folder / "stderr").read_text() == "why\n"
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [("echo no shebang; exit 7\n", 7), ("#!/nowhere/sh\n", 127)],
+    ids=["no first line", "no interpreter"],
+)
+def test_a_file_that_cannot_be_executed_as_it_is_goes_to_the_shell(house: House, script: str, code: int) -> None:
+    """A plain command is started without a shell, and ends as it would have ended with one."""
+    house.hook(script, retries=0)
+    house.drop("a.md", "a")
+    house.drain()
+    assert [run.exit_code for run in house.runs()] == [code]
 
 
 def test_disable_all_hooks(house: House) -> None:

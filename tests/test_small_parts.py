@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from kimi_hooks import atomic, backoff, limits, logs
 from kimi_hooks.clock import iso, parse_iso
 from kimi_hooks.errors import LaunchError, LockHeldError
+from kimi_hooks.journal import standing
+from kimi_hooks.journal.store import Journal
 from kimi_hooks.lock import Holder, Lock, holder
 from kimi_hooks.mistakes import nearest
 from kimi_hooks.pool import Pool
@@ -33,26 +35,53 @@ def test_pauses_grow_to_the_cap_and_are_jittered(attempt: int, jitter: float) ->
     assert full / 2 <= pause <= full
 
 
+class Window:
+    """The limiter over the sends of a real journal."""
+
+    def __init__(self, per_window: int) -> None:
+        self._per_window = per_window
+        self._journal = Journal(None)
+
+    def send(self, at: float) -> None:
+        self._journal.write(lambda db: db.execute("INSERT INTO sends (task_id, sent_at) VALUES ('a', ?)", (at,)))
+
+    def look(self, now: float) -> tuple[int, float]:
+        """Return how many may leave now, and when the next one may."""
+        window, per_window = limits.WINDOW_SECONDS, self._per_window
+        seen = self._journal.read(lambda db: standing.look(db, now, window, per_window))
+        return limits.free_slots(seen.recent_sends, per_window), limits.next_slot(seen.blocking_send, now)
+
+    def close(self) -> None:
+        self._journal.close()
+
+
 @given(sends=st.lists(st.floats(0, 1000)), now=st.floats(0, 1000), per_window=st.integers(1, 20))
 def test_a_free_slot_and_the_next_slot_agree(sends: list[float], now: float, per_window: int) -> None:
     """There is a slot now exactly when the next one is now; at the next instant there is one."""
-    free = limits.free_slots(sends, now, per_window)
-    then = limits.next_slot(sends, now, per_window)
+    now = max([now, *sends])
+    window = Window(per_window)
+    for sent in sends:
+        window.send(sent)
+    free, then = window.look(now)
     assert (free > 0) == (then == now)
-    assert limits.free_slots(sends, then + 1e-6, per_window) > 0
+    assert window.look(then + 1e-6)[0] > 0
+    window.close()
 
 
 @given(st.lists(st.floats(0, 300), min_size=1, max_size=60), st.integers(1, 12))
 def test_no_60_seconds_hold_more_than_the_limit(wishes: list[float], per_window: int) -> None:
     """Whenever calls are wished for: sent only into free slots, no window of a minute holds too many."""
+    window = Window(per_window)
     sends: list[float] = []
     for wish in sorted(wishes):
         now = max(wish, sends[-1] if sends else 0)
-        while not limits.free_slots(sends, now, per_window):
-            now = max(limits.next_slot(sends, now, per_window), now + 1e-6)
+        while not window.look(now)[0]:
+            now = max(window.look(now)[1], now + 1e-6)
+        window.send(now)
         sends.append(now)
     for start in sends:
         assert sum(start <= sent < start + 60 for sent in sends) <= per_window
+    window.close()
 
 
 @given(st.floats(0, 4_000_000_000))
@@ -90,7 +119,13 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
 
 def run(folder: Path, script: str, timeout: float = 20, stdin: bytes = b"") -> Finished:
     return Processes().run(
-        ["sh", "-c", script], folder=folder, stdin=stdin, env={"PATH": os.environ["PATH"]}, cwd=folder, timeout=timeout
+        ["sh", "-c", script],
+        folder=folder,
+        keep=folder / "kept",
+        stdin=stdin,
+        env={"PATH": os.environ["PATH"]},
+        cwd=folder,
+        timeout=timeout,
     )
 
 
@@ -129,7 +164,7 @@ def test_large_input_may_be_ignored_and_large_output_is_cut(tmp_path: Path) -> N
 def test_a_command_that_is_not_there(tmp_path: Path) -> None:
     """Told apart from one that ran and failed."""
     with pytest.raises(LaunchError, match="/nowhere"):
-        Processes().run(["/nowhere/x"], folder=tmp_path, stdin=b"", env={}, cwd=tmp_path, timeout=1)
+        Processes().run(["/nowhere/x"], folder=tmp_path, keep=tmp_path, stdin=b"", env={}, cwd=tmp_path, timeout=1)
 
 
 def test_the_bell_wakes_from_a_signal_handler_and_from_threads() -> None:

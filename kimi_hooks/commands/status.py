@@ -80,8 +80,8 @@ def _status(workspace: Workspace, journal: Journal, config: Config) -> dict[str,
 def _next_call(journal: Journal, config: Config) -> float | None:
     """Return when the limit lets the next call to Kimi leave, None when one may leave now."""
     now = Clock().now()
-    recent = journal.read(partial(sends.since, then=now - limits.WINDOW_SECONDS, now=now))
-    then = limits.next_slot(recent, now, config.limits.requests_per_minute)
+    blocking = journal.read(partial(sends.newest, number=config.limits.requests_per_minute, now=now))
+    then = limits.next_slot(blocking, now)
     return then if then > now else None
 
 

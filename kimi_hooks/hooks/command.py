@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shlex
 import shutil
 import sysconfig
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kimi_hooks.config import HandlerPart
+from kimi_hooks.errors import LaunchError
 from kimi_hooks.events import FIELDS
 from kimi_hooks.hooks import template
 from kimi_hooks.process import Finished, Processes
 
 PASSED_ON = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
+# So that hooks find `kimi-hooks`.
+_OWN_FOLDER = sysconfig.get_path("scripts")
 TEMPLATE_ENDING = ".sh.j2"
 TEMPLATE_NAMES = FIELDS | {"config"}
+# What every shell takes as it is; a first word with a slash is neither a builtin nor a keyword.
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9_./@%+:,-]+")
 _FIRST_WORD = re.compile(r"\s*(?P<word>\S+)(?P<rest>.*)", re.DOTALL)
 
 
@@ -37,24 +43,24 @@ class Site:
 def run(handler: HandlerPart, hook_input: Mapping[str, Any], env: Mapping[str, str], site: Site) -> Finished:
     """Run the handler's command with the input as one line of JSON on stdin; wait for its end or its time-out.
 
-    The run has a private folder, removed after success. Raises LaunchError when the command cannot be started, and
-    TemplateError when its template cannot be rendered.
+    A rendered script and the outputs of a run that fails lie in a folder of the run's own, for whoever looks for the
+    fault. Raises LaunchError when the command cannot be started, and TemplateError when its template cannot be
+    rendered.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f"{hook_input['event_id']}.", dir=site.runs))
-    argv = _argv(handler, {**hook_input, "config": site.config}, folder, site.home)
-    finished = site.processes.run(
-        argv,
-        folder=folder,
+    folder = site.runs / f"{hook_input['event_id']}.{random.getrandbits(40):010x}"
+    script = _rendered(handler, {**hook_input, "config": site.config}, folder, site.home)
+    run_it = partial(
+        site.processes.run,
+        folder=site.runs,
+        keep=folder,
         stdin=json.dumps(hook_input, ensure_ascii=False).encode("utf-8", "replace") + b"\n",
         env=env,
         cwd=site.home,
         timeout=handler.timeout,
     )
-    if finished.exit_code == 0:
+    finished = _without_shell(handler, script, run_it) or run_it(_argv(handler, script))
+    if finished.exit_code == 0 and script:
         shutil.rmtree(folder, ignore_errors=True)
-    else:
-        # Script and outputs stay for whoever looks for the fault; the input is the result file over again.
-        (folder / "stdin").unlink(missing_ok=True)
     return finished
 
 
@@ -65,7 +71,7 @@ def environment(
     base = {name: value for name, value in environ.items() if name in PASSED_ON or name.startswith("LC_")}
     return {
         **base,
-        "PATH": f"{sysconfig.get_path('scripts')}:{environ.get('PATH', '/usr/local/bin:/usr/bin:/bin')}",
+        "PATH": f"{_OWN_FOLDER}:{environ.get('PATH', '/usr/local/bin:/usr/bin:/bin')}",
         "KIMI_EVENT": hook_input["hook_event_name"],
         "KIMI_EVENT_ID": hook_input["event_id"],
         "KIMI_TASK_ID": hook_input["task_id"],
@@ -95,16 +101,45 @@ def script_template(handler: HandlerPart, home: Path) -> template.ScriptTemplate
     return template.load(home / word, TEMPLATE_NAMES) if word.endswith(TEMPLATE_ENDING) else None
 
 
-def _argv(handler: HandlerPart, values: Mapping[str, Any], folder: Path, home: Path) -> list[str]:
+def _rendered(handler: HandlerPart, values: Mapping[str, Any], folder: Path, home: Path) -> list[str]:
+    """Return the words that run the handler's template, rendered into the folder; none for a plain command."""
     script = script_template(handler, home)
     if script is None:
-        return [handler.command, *handler.args] if handler.args is not None else ["sh", "-c", handler.command]
+        return []
+    text = script.render(values)
+    folder.mkdir(mode=0o700)
     rendered = folder / "script"
-    rendered.write_text(script.render(values), encoding="utf-8")
+    rendered.write_text(text, encoding="utf-8")
     # The interpreter is named and the file only read: executing a file that another thread's fork still holds open
     # for writing fails with "text file busy".
-    command = [*script.interpreter, str(rendered)]
+    return [*script.interpreter, str(rendered)]
+
+
+def _argv(handler: HandlerPart, script: Sequence[str]) -> list[str]:
     if handler.args is not None:
-        return [*command, *handler.args]
+        return [*(script or [handler.command]), *handler.args]
+    if not script:
+        return ["sh", "-c", handler.command]
+    return ["sh", "-c", f"{shlex.join(script)}{_rest(handler)}"]
+
+
+def _rest(handler: HandlerPart) -> str:
     found = _FIRST_WORD.match(handler.command)
-    return ["sh", "-c", shlex.join(command) + (found["rest"] if found else "")]
+    return found["rest"] if found else ""
+
+
+def _without_shell(
+    handler: HandlerPart, script: Sequence[str], run_it: Callable[[Sequence[str]], Finished]
+) -> Finished | None:
+    """Run a command that is a file and plain words without a shell around it: one process less, the same end.
+
+    None when the shell must judge: the command says more, or the file cannot be executed as it is.
+    """
+    words = (_rest(handler) if script else handler.command).split()
+    has_file = bool(script) or (bool(words) and "/" in words[0])
+    if handler.args is not None or not has_file or not all(map(_PLAIN_WORD.fullmatch, words)):
+        return None
+    try:
+        return run_it([*script, *words])
+    except LaunchError:
+        return None

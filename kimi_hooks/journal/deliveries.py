@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from kimi_hooks.events import MAX_DESCRIPTION
 from kimi_hooks.journal.store import Connection
 
 RunOutcome = Literal["delivered", "retry", "gave_up"]
@@ -15,7 +16,8 @@ RunOutcome = Literal["delivered", "retry", "gave_up"]
 class Delivery:
     """News that is owed to one hook.
 
-    `attempts` counts its runs, the one under way included; `crashes` those that the runner's own death cut.
+    `attempts` counts its runs, the one under way included; `crashes` those that the runner's own death cut. `prompt` is
+    the beginning of the task's, when the delivery has been started.
     """
 
     event_id: str
@@ -24,6 +26,7 @@ class Delivery:
     task_id: str
     attempts: int = 0
     crashes: int = 0
+    prompt: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,13 @@ def owe(db: Connection, deliveries: Iterable[Delivery], now: float) -> None:
     )
 
 
-def start_due(db: Connection, now: float, limit: int) -> list[Delivery]:
-    """Mark up to `limit` deliveries whose time has come as running."""
+def start_due(db: Connection, now: float, limit: int, newest: int) -> list[Delivery]:
+    """Mark up to `limit` deliveries whose time has come as running, none after number `newest`."""
     rows = db.execute(
-        "SELECT seq, event_id, hook_id, event, task_id, attempts + 1 AS attempts, crashes FROM deliveries "
-        "WHERE state = 'waiting' AND due_at <= ? ORDER BY due_at, seq LIMIT ?",
-        (now, limit),
+        "SELECT seq, event_id, hook_id, event, task_id, attempts + 1, crashes, "
+        "(SELECT substr(json_extract(spec, '$.prompt'), 1, ?) FROM tasks WHERE id = task_id) FROM deliveries "
+        "WHERE state = 'waiting' AND due_at <= ? AND seq <= ? ORDER BY due_at, seq LIMIT ?",
+        (MAX_DESCRIPTION, now, newest, limit),
     ).fetchall()
     db.executemany(
         "UPDATE deliveries SET state = 'running', attempts = attempts + 1 WHERE seq = ?",
@@ -91,11 +95,6 @@ def put_back(db: Connection, delivery: Delivery, due_at: float) -> None:
         "UPDATE deliveries SET state = 'waiting', crashes = crashes + 1, due_at = ? WHERE event_id = ? AND hook_id = ?",
         (due_at, delivery.event_id, delivery.hook_id),
     )
-
-
-def next_due(db: Connection) -> float | None:
-    row = db.execute("SELECT min(due_at) FROM deliveries WHERE state = 'waiting'").fetchone()
-    return None if row[0] is None else float(row[0])
 
 
 def counts(db: Connection) -> dict[str, int]:

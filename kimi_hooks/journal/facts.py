@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from kimi_hooks.journal.store import Connection
 
 # Reasons for a pause that are no error of Kimi's; the others are error kinds.
+PAUSED = "paused"
 BY_PERSON = "person"
 NO_KEY = "no_key"
 
@@ -23,8 +24,13 @@ class Pause:
 
 def pause_of(db: Connection) -> Pause | None:
     """Return the pause of the queue, None when it is not paused."""
-    row = db.execute("SELECT value FROM facts WHERE key = 'paused'").fetchone()
-    return Pause(**json.loads(row["value"])) if row else None
+    row = db.execute("SELECT value FROM facts WHERE key = ?", (PAUSED,)).fetchone()
+    return parse_pause(row["value"] if row else None)
+
+
+def parse_pause(value: str | None) -> Pause | None:
+    """Read the fact's value; None is no pause."""
+    return None if value is None else Pause(**json.loads(value))
 
 
 def paused(db: Connection) -> str | None:
@@ -36,9 +42,9 @@ def paused(db: Connection) -> str | None:
 def pause(db: Connection, given: Pause) -> None:
     """Pause the queue. What a person has paused stays paused by that person, whatever goes wrong meanwhile."""
     if paused(db) != BY_PERSON:
-        db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES ('paused', ?)", (json.dumps(asdict(given)),))
+        db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (PAUSED, json.dumps(asdict(given))))
 
 
 def resume(db: Connection) -> bool:
     """Let the queue go on; tell whether it was paused."""
-    return db.execute("DELETE FROM facts WHERE key = 'paused'").rowcount > 0
+    return db.execute("DELETE FROM facts WHERE key = ?", (PAUSED,)).rowcount > 0

@@ -70,10 +70,3 @@ def doomed(db: Connection, *, look_for_circles: bool) -> list[Doomed]:
         if row["id"] not in found and db.execute(_IN_CIRCLE, {"id": row["id"]}).fetchone():
             found[row["id"]] = Doomed(row["id"], "the tasks named under `after` wait for each other in a circle")
     return list(found.values())
-
-
-def any_open(db: Connection) -> bool:
-    """Tell whether any task waits for another one; asked first because it is nearly always no."""
-    return (
-        db.execute("SELECT 1 FROM tasks WHERE state = 'held' AND hold_reason = 'after' LIMIT 1").fetchone() is not None
-    )

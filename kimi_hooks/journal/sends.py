@@ -1,18 +1,19 @@
-"""When calls left for Kimi: what the limiter counts, written before each call."""
+"""When calls left for Kimi: what the limiter counts, written before each call.
+
+A send that seems to lie in the future was recorded before the clock was set back: it counts as sent now, which is
+never too little.
+"""
 
 from __future__ import annotations
 
 from kimi_hooks.journal.store import Connection
 
 
-def since(db: Connection, then: float, now: float) -> list[float]:
-    """Return the times of the sends after `then`, oldest first.
-
-    A send that seems to lie in the future was recorded before the clock was set back: it counts as sent now, which
-    is never too little.
-    """
-    rows = db.execute("SELECT min(sent_at, ?) AS at FROM sends WHERE sent_at > ? ORDER BY sent_at", (now, then))
-    return [row["at"] for row in rows]
+def newest(db: Connection, number: int, now: float) -> float | None:
+    """Return when the `number`th newest call left, counted from 1; None when there were fewer."""
+    query = "SELECT min(sent_at, ?) FROM sends ORDER BY sent_at DESC LIMIT 1 OFFSET ?"
+    row = db.execute(query, (now, number - 1)).fetchone()
+    return None if row is None else float(row[0])
 
 
 def settle(db: Connection, now: float, forget_before: float) -> None:

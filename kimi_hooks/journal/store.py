@@ -97,6 +97,11 @@ MIGRATIONS = (
 
     CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
+    """
+    CREATE INDEX tasks_due ON tasks (standin, due_at) WHERE state IN ('available', 'retryable');
+    CREATE INDEX tasks_deadline ON tasks (standin, deadline_at)
+        WHERE state IN ('available', 'retryable') AND deadline_at IS NOT NULL;
+    """,
 )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from kimi_hooks.journal import facts
 from kimi_hooks.journal.store import Connection, Row
@@ -45,17 +46,17 @@ class Entry:
     warnings: tuple[str, ...]
 
 
+_FIELDS = tuple(field.name for field in fields(Entry))
+
+
 def _entry(row: Row) -> Entry:
-    values = dict(row)
-    return Entry(
-        **{
-            **values,
-            "state": State(values["state"]),
-            "standin": bool(values["standin"]),
-            "outcome": Outcome(values["outcome"]) if values["outcome"] else None,
-            "warnings": tuple(json.loads(values["warnings"])),
-        }
-    )
+    """Make an entry of a row that begins with `_COLUMNS`."""
+    values: dict[str, Any] = dict(zip(_FIELDS, row, strict=False))
+    values["state"] = State(values["state"])
+    values["standin"] = bool(values["standin"])
+    values["outcome"] = Outcome(values["outcome"]) if values["outcome"] else None
+    values["warnings"] = tuple(json.loads(values["warnings"])) if values["warnings"] != "[]" else ()
+    return Entry(**values)
 
 
 def _entries(db: Connection, where: str, *values: object) -> list[Entry]:
@@ -97,12 +98,19 @@ def accept(db: Connection, entry: Entry, task: Task) -> None:
         ":created_at, :warnings, :spec)",
         {**values, "spec": task.model_dump_json()},
     )
-    db.executemany("INSERT OR IGNORE INTO needs (task_id, ref) VALUES (?, ?)", [(entry.id, ref) for ref in task.after])
+    for ref in task.after:
+        db.execute("INSERT OR IGNORE INTO needs (task_id, ref) VALUES (?, ?)", (entry.id, ref))
 
 
 def get(db: Connection, task_id: str) -> Entry | None:
     found = _entries(db, "WHERE id = ?", task_id)
     return found[0] if found else None
+
+
+def known(db: Connection, task_ids: Sequence[str]) -> set[str]:
+    """Return those of the ids that have a row."""
+    query = "SELECT id FROM tasks WHERE id IN (SELECT value FROM json_each(?))"
+    return {row["id"] for row in db.execute(query, (json.dumps(task_ids),))}
 
 
 def task_of(db: Connection, task_id: str) -> Task:
@@ -120,30 +128,32 @@ def counts(db: Connection) -> dict[str, int]:
     return dict(db.execute("SELECT state, count(*) FROM tasks GROUP BY state").fetchall())
 
 
-def start_due(db: Connection, now: float, limit: int, *, standin: bool) -> list[Entry]:
+def start_due(db: Connection, now: float, limit: int, *, standin: bool) -> list[tuple[Entry, Task]]:
     """Move up to `limit` waiting tasks whose time has come to `executing`: higher priority, then arrival.
 
     Calls that go to Kimi are recorded here, before they leave.
     """
-    due = _entries(
-        db,
-        "WHERE state IN ('available', 'retryable') AND standin = ? AND due_at <= ? "
+    due = db.execute(
+        "SELECT seq FROM tasks WHERE state IN ('available', 'retryable') AND standin = ? AND due_at <= ? "
         "AND (deadline_at IS NULL OR deadline_at > ?) ORDER BY priority DESC, seq LIMIT ?",
-        standin,
-        now,
-        now,
-        limit,
-    )
-    for entry in due:
-        db.execute(
-            "UPDATE tasks SET state = 'executing', attempts = attempts + 1, started_at = coalesce(started_at, ?), "
-            "deadline_at = coalesce(deadline_at, ? + timeout) WHERE id = ?",
-            (now, now, entry.id),
-        )
-        if not standin:
-            db.execute("INSERT INTO sends (task_id, sent_at) VALUES (?, ?)", (entry.id, now))
-            db.execute("DELETE FROM sends WHERE sent_at < ?", (now - KEEP_SENDS_SECONDS,))
-    return [started for entry in due if (started := get(db, entry.id))]
+        (standin, now, now, limit),
+    ).fetchall()
+    started = [_start(db, row["seq"], now) for row in due]
+    if started and not standin:
+        db.executemany("INSERT INTO sends (task_id, sent_at) VALUES (?, ?)", [(entry.id, now) for entry, _ in started])
+        db.execute("DELETE FROM sends WHERE sent_at < ?", (now - KEEP_SENDS_SECONDS,))
+    return started
+
+
+_START = (
+    "UPDATE tasks SET state = 'executing', attempts = attempts + 1, started_at = coalesce(started_at, :now), "
+    f"deadline_at = coalesce(deadline_at, :now + timeout) WHERE seq = :seq RETURNING {_COLUMNS}, spec"  # noqa: S608 - ours
+)
+
+
+def _start(db: Connection, seq: int, now: float) -> tuple[Entry, Task]:
+    row = db.execute(_START, {"now": now, "seq": seq}).fetchone()
+    return _entry(row), Task.model_validate_json(row["spec"])
 
 
 def overdue(db: Connection, now: float, *, standin: bool) -> list[Entry]:
@@ -158,19 +168,6 @@ def resume_queue(db: Connection) -> bool:
     return facts.resume(db)
 
 
-def next_due(db: Connection, *, standin: bool) -> float | None:
-    """Return the earliest instant at which a waiting task may start."""
-    return _instant(
-        db, "SELECT min(due_at) FROM tasks WHERE state IN ('available', 'retryable') AND standin = ?", standin
-    )
-
-
-def next_deadline(db: Connection, *, standin: bool) -> float | None:
-    """Return the earliest instant at which a waiting task times out."""
-    where = "state IN ('available', 'retryable') AND standin = ?"
-    return _instant(db, f"SELECT min(deadline_at) FROM tasks WHERE {where}", standin)  # noqa: S608 - a constant
-
-
 def any_open(db: Connection, now: float, *, standin: bool) -> bool:
     """Tell whether a task is being answered, waits for its turn now, or has been tried and will be again."""
     row = db.execute(
@@ -179,11 +176,6 @@ def any_open(db: Connection, now: float, *, standin: bool) -> bool:
         (now, standin),
     ).fetchone()
     return row is not None
-
-
-def _instant(db: Connection, query: str, *values: object) -> float | None:
-    found = db.execute(query, values).fetchone()[0]
-    return None if found is None else float(found)
 
 
 def retry_at(db: Connection, task_id: str, due_at: float, why: str) -> None:
@@ -231,11 +223,15 @@ def latest_ended(db: Connection) -> str | None:
     return row["id"] if row else None
 
 
-def pending(db: Connection, limit: int) -> tuple[list[Entry], int]:
-    """Return the newest ended tasks that nobody has acknowledged, and how many more there are."""
-    where = "WHERE ended IS NOT NULL AND acknowledged_at IS NULL"
-    total = db.execute(f"SELECT count(*) FROM tasks {where}").fetchone()[0]  # noqa: S608 - a constant
-    return _entries(db, f"{where} ORDER BY ended DESC LIMIT ?", limit), max(0, total - limit)
+def pending(db: Connection, after: int, limit: int) -> list[Entry]:
+    """Return the tasks that ended after the `after`th and that nobody has acknowledged, the newest first."""
+    where = "WHERE ended IS NOT NULL AND acknowledged_at IS NULL AND ended > ?"
+    return _entries(db, f"{where} ORDER BY ended DESC LIMIT ?", after, limit)
+
+
+def pending_count(db: Connection) -> int:
+    where = "ended IS NOT NULL AND acknowledged_at IS NULL"
+    return int(db.execute(f"SELECT count(*) FROM tasks WHERE {where}").fetchone()[0])  # noqa: S608 - a constant
 
 
 def acknowledge(db: Connection, task_ids: Sequence[str], now: float) -> None:

@@ -72,8 +72,7 @@ class Outbox:
         claims: list[Claim] = []
         for name in names:
             stem = name.rpartition(".")[0]
-            taken = {claim.task_id for claim in claims}
-            keeps_id = is_id(stem) and stem not in taken and not is_known(stem)
+            keeps_id = is_id(stem) and not any(claim.task_id == stem for claim in claims) and not is_known(stem)
             task_id = stem if keeps_id else new_id(self._clock.now())
             claim = self._try_to_move(name, task_id)
             claims += [claim] if claim else []

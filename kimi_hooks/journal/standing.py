@@ -1,0 +1,78 @@
+"""Where the queue stands at one instant: all that the runner decides upon, asked in one statement.
+
+One, because Python's sqlite3 lets go of the interpreter at every row, and getting it back takes long while many
+calls and hooks are at work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kimi_hooks.journal.facts import PAUSED, Pause, parse_pause
+from kimi_hooks.journal.store import Connection
+
+_WAITING = "state IN ('available', 'retryable') AND standin ="
+_QUERY = f"""
+    SELECT
+        (SELECT value FROM facts WHERE key = '{PAUSED}') AS pause,
+        EXISTS (SELECT 1 FROM tasks WHERE state = 'held' AND hold_reason = 'after') AS any_held,
+        (SELECT min(due_at) FROM tasks WHERE {_WAITING} 0) AS due,
+        (SELECT min(due_at) FROM tasks WHERE {_WAITING} 1) AS standin_due,
+        (SELECT min(deadline_at) FROM tasks WHERE {_WAITING} 0 AND deadline_at IS NOT NULL) AS deadline,
+        (SELECT min(deadline_at) FROM tasks WHERE {_WAITING} 1 AND deadline_at IS NOT NULL) AS standin_deadline,
+        (SELECT count(*) FROM sends WHERE sent_at > :window) AS recent_sends,
+        (SELECT min(sent_at, :now) FROM sends ORDER BY sent_at DESC LIMIT 1 OFFSET :limit - 1) AS blocking_send,
+        (SELECT min(due_at) FROM deliveries WHERE state = 'waiting') AS news_due,
+        (SELECT coalesce(max(seq), 0) FROM deliveries) AS newest_news,
+        (SELECT coalesce(max(ended), 0) FROM tasks) AS ended,
+        EXISTS (SELECT 1 FROM tasks WHERE ack_written = 0) AS any_ack
+"""  # noqa: S608 - constants
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The tasks that wait for Kimi, or for the imitation: the first start and the first time-out among them."""
+
+    standin: bool
+    due: float | None
+    deadline: float | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Instants are in seconds since 1970.
+
+    `recent_sends` left within the limit's window; `blocking_send` is the newest but `per_window - 1`, so that the next
+    call must wait for it to leave the window. `ended` and `newest_news` are the numbers of the newest ending and of the
+    newest delivery.
+    """
+
+    now: float
+    pause: Pause | None
+    any_held: bool
+    for_kimi: Waiting
+    for_standin: Waiting
+    recent_sends: int
+    blocking_send: float | None
+    news_due: float | None
+    newest_news: int
+    ended: int
+    any_ack: bool
+
+
+def look(db: Connection, now: float, window: float, per_window: int) -> Standing:
+    """Return where the queue stands, when the limit allows `per_window` calls in `window` seconds."""
+    row = db.execute(_QUERY, {"now": now, "window": now - window, "limit": per_window}).fetchone()
+    return Standing(
+        now=now,
+        pause=parse_pause(row["pause"]),
+        any_held=bool(row["any_held"]),
+        for_kimi=Waiting(False, row["due"], row["deadline"]),
+        for_standin=Waiting(True, row["standin_due"], row["standin_deadline"]),
+        recent_sends=row["recent_sends"],
+        blocking_send=row["blocking_send"],
+        news_due=row["news_due"],
+        newest_news=row["newest_news"],
+        ended=row["ended"],
+        any_ack=bool(row["any_ack"]),
+    )
