@@ -44,6 +44,14 @@ class UnknownTaskError(KimiHooksError):
     """No task of this id is known here: look the id up."""
 
 
+class NotEndedError(KimiHooksError):
+    """The task has not ended, so there is nothing to tell yet: wait for it."""
+
+
+class ResultError(KimiHooksError):
+    """The result of an ended task is not there, or not as it was written: put it back or run the task again."""
+
+
 class WaitTimedOutError(KimiHooksError):
     """The tasks waited for have not ended in time: wait longer."""
 
