@@ -22,6 +22,7 @@ VERBS: Mapping[str, str] = {
     "stop": "stop",
     "status": "status",
     "show": "show",
+    "report": "report",
     "wait": "wait",
     "ack": "ack",
     "pause": "pause",

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,6 +20,8 @@ from kimi_hooks.strict_yaml import YamlMistakeError, load
 _EXACT = re.compile(r"[A-Za-z0-9_\- ,|]*")
 _TEMPLATE_WORD = re.compile(r"\S*\.sh\.j2(?=\s|$)")
 
+Language = Literal["en", "zh-TW"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -72,6 +74,12 @@ class OpenclawPart(_Part):
 
     gateway_url: str | None = None
     wake_path: str = "/hooks/wake"
+
+
+class ReportPart(_Part):
+    """How `kimi-hooks report` speaks; None: as the environment says."""
+
+    lang: Language | None = None
 
 
 def _matcher(text: str) -> str:
@@ -167,6 +175,7 @@ class Config(_Part):
     retry: RetryPart = RetryPart()
     webhook: WebhookPart = WebhookPart()
     openclaw: OpenclawPart = OpenclawPart()
+    report: ReportPart = ReportPart()
     max_task_bytes: Count = 10 * 1024 * 1024
     settle_seconds: Seconds = 0.5
     grace_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0

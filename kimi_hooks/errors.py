@@ -25,7 +25,7 @@ class TaskError(KimiHooksError):
 
 
 class TemplateError(KimiHooksError):
-    """A hook template would let a value be evaluated, or cannot be rendered: mend the template."""
+    """A template would let a value be evaluated, or cannot be rendered: mend the template."""
 
 
 class LaunchError(KimiHooksError):
@@ -42,6 +42,14 @@ class JournalError(KimiHooksError):
 
 class UnknownTaskError(KimiHooksError):
     """No task of this id is known here: look the id up."""
+
+
+class NotEndedError(KimiHooksError):
+    """The task has not ended, so there is nothing to tell yet: wait for it."""
+
+
+class ResultError(KimiHooksError):
+    """The result of an ended task is not there, or not as it was written: put it back or run the task again."""
 
 
 class WaitTimedOutError(KimiHooksError):

@@ -27,6 +27,9 @@ from kimi_hooks.hooks import template
 from kimi_hooks.hooks.command import PASSED_ON, TEMPLATE_NAMES, environment
 from kimi_hooks.journal import tasks
 from kimi_hooks.outbox import reading
+from kimi_hooks.reports import texts, values
+from kimi_hooks.reports.render import render
+from kimi_hooks.reports.values import prepare
 from kimi_hooks.standin import faults
 from kimi_hooks.states import Outcome, State
 from kimi_hooks.task import Task
@@ -156,6 +159,26 @@ def test_every_event_is_in_the_documents() -> None:
 def test_every_hook_input_field_is_in_the_documents() -> None:
     """docs/hooks.md has a row for each field on a hook's standard input."""
     assert first_cells("docs/hooks.md") >= FIELDS
+
+
+def test_every_value_of_a_report_is_in_the_documents() -> None:
+    """docs/hooks.md has a row for each value that is prepared for a report's template, and for no other."""
+    section = read("docs/hooks.md").split("### A report of your own")[1].split("\n## ")[0]
+    prepared = prepare(a_result(), "/ws/results/x.json", "en")
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(prepared)
+    assert set(prepared).isdisjoint(a_result())
+    for name in ("NAME", "MODEL", "MESSAGE", "EXCERPT", "WARNING"):
+        assert f"{getattr(values, f'{name}_CHARACTERS')} characters" in section
+    assert f"{texts.MAX_UNITS:,} UTF-16 code units" in read("docs/hooks.md")
+
+
+def test_report_examples_can_be_rendered(tmp_path: Path) -> None:
+    """A report's template that docs/hooks.md shows works for a task that failed."""
+    (shown,) = [block.text for block in blocks("docs/hooks.md") if block.info == "jinja"]
+    path = tmp_path / "report.txt.j2"
+    path.write_text(shown, "utf-8")
+    prepared = prepare(a_result(), "/ws/results/x.json", "en")
+    assert render(path, {**a_result(), **prepared}).endswith("\n0 tokens, /ws/results/x.json")
 
 
 def test_every_task_key_is_in_the_documents() -> None:
@@ -414,6 +437,7 @@ def test_the_tour_of_the_readme_works(play: Play, clone: Path) -> None:
     assert "hello from my hook, it's $(date)\n" in record(clone)
     assert '"status": "done"' in printed
     assert '"group": "-5298003529"' in printed
+    assert "Done: second\n" in printed
     assert printed.count("stopped (process ") == 2
     assert (clone / "results" / "latest.json").exists()
 
@@ -425,6 +449,8 @@ def test_the_longer_tour_works(play: Play, clone: Path) -> None:
     assert refusal.strip() in printed
     assert '"attempts": 3' in printed
     assert "exit code 1" in printed
+    assert "Done: Names\n" in printed
+    assert "任務「Names」已完成\n" in printed
     assert "My first hook" in printed
     assert re.search(r"diary +try 1 +delivered exit 0, \d+ ms +noted kimi-", printed)
     assert printed.rstrip().endswith('"pending": [],\n  "more": 0\n}')

@@ -1,0 +1,1 @@
+"""The text that somebody is sent about one ended task."""

@@ -1,0 +1,1 @@
+"""The short text about an ended task."""
