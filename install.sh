@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Sets kimi-hooks up in this folder: .venv with pinned dependencies, and a workspace. Run it again at any time.
-#   ./install.sh [--home DIR] [--quiet]        --quiet says only what takes time
-# Nothing outside this folder is touched, but for DIR when it is given: not even pip's cache.
+#   ./install.sh [--home DIR] [--service] [--quiet]      --service lets systemd keep the runner; --quiet says little
+# Nothing outside this folder is touched, but for DIR and the service when they are asked for: not even pip's cache.
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 home=$here
 quiet=
+service=
 
 fail() {
   printf 'install.sh: %s\n' "$*" >&2
@@ -20,8 +21,9 @@ while [ $# -gt 0 ]; do
     --home) [ $# -ge 2 ] || fail "--home needs a folder"; home=$2; shift 2 ;;
     --home=*) home=${1#--home=}; shift ;;
     --quiet) quiet=1; shift ;;
+    --service) service=1; shift ;;
     -h | --help) sed -n '2,4s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-    *) fail "unknown argument: $1 (known: --home DIR, --quiet)" ;;
+    *) fail "unknown argument: $1 (known: --home DIR, --service, --quiet)" ;;
   esac
 done
 
@@ -86,4 +88,7 @@ if [ -n "$quiet" ]; then
 else
   "$here/.venv/bin/kimi-hooks" init "$home"
   printf '\nReady. Try it without a key:  ./run-kimi.sh --standin "say hello"\nThe program:                  %s\n' "$here/.venv/bin/kimi-hooks"
+fi
+if [ -n "$service" ]; then
+  "$here/.venv/bin/kimi-hooks" --home "$home" service install
 fi

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import click
 
 from kimi_hooks import __version__
-from kimi_hooks.commands import Home
+from kimi_hooks.commands import Home, completing
 from kimi_hooks.errors import KimiHooksError
 
 # Verb -> the module in `commands/` that holds its function of the same name.
@@ -29,6 +29,8 @@ VERBS: Mapping[str, str] = {
     "resume": "pause",
     "hooks": "hooks",
     "standin": "standin",
+    "service": "service",
+    "completion": "completion",
 }
 INTERRUPTED = 130
 BUG = 3
@@ -50,8 +52,9 @@ class _Verbs(click.Group):
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="kimi-hooks")
-@click.option("--home", metavar="DIR", help="The workspace. Default: $KIMI_HOOKS_HOME, else the nearest parent folder"
-              " that is one, else ~/.openclaw/workspace/kimi-dispatch.")  # fmt: skip
+@click.option("--home", metavar="DIR", shell_complete=completing.folder,
+              help="The workspace. Default: $KIMI_HOOKS_HOME, else the nearest parent folder that is one, else"
+              " ~/.openclaw/workspace/kimi-dispatch.")  # fmt: skip
 @click.pass_obj
 def group(obj: Home, home: str | None) -> None:
     """Drop a task file, go away, be woken once: kimi-hooks asks Kimi and fires your hooks."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def lay_out(workspace: Workspace) -> list[str]:
         raise WorkspaceError(f"{workspace.home}: cannot be laid out: {error}") from error
 
 
+def differing(workspace: Workspace) -> list[Path]:
+    """Return the shipped hooks that are not the same in this workspace: edited there, or shipped anew since."""
+    pairs = [(workspace.hooks / source.name, source) for source in defaults.hook_files()]
+    return [mine for mine, shipped in pairs if mine.is_file() and mine.read_bytes() != shipped.read_bytes()]
+
+
+def differences(workspace: Workspace) -> str:
+    """Return as a unified diff what would turn the workspace's config.yaml and hooks into the shipped ones."""
+    shipped = [defaults.folder() / workspace.config_file.name, *defaults.hook_files()]
+    pairs = [(workspace.home / source.relative_to(defaults.folder()), source) for source in shipped]
+    return "".join(line for mine, source in pairs if mine.is_file() for line in _diff(mine, source))
+
+
 def _lay_out(workspace: Workspace) -> list[str]:
     told = [_make(workspace.home, lambda path: path.mkdir(parents=True))]
     told.append(_make(workspace.config_file, partial(_copy, defaults.folder() / workspace.config_file.name)))
@@ -53,6 +67,12 @@ def _make(path: Path, make: Callable[[Path], object]) -> str:
         return f"kept  {path}"
     make(path)
     return f"made  {path}"
+
+
+def _diff(mine: Path, shipped: Path) -> Iterator[str]:
+    before, after = (path.read_text("utf-8", "replace").splitlines() for path in (mine, shipped))
+    for line in difflib.unified_diff(before, after, str(mine), str(shipped), lineterm=""):
+        yield f"{line}\n"
 
 
 def _copy(source: Path, target: Path) -> None:

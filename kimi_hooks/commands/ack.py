@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kimi_hooks.clock import Clock
-from kimi_hooks.commands import Home
+from kimi_hooks.commands import Home, completing
 from kimi_hooks.errors import UnknownTaskError
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import Connection
@@ -17,7 +17,7 @@ from kimi_hooks.workspace import Workspace, read_config
 
 
 @click.command("ack")
-@click.argument("task_ids", metavar="ID...", nargs=-1)
+@click.argument("task_ids", metavar="ID...", nargs=-1, shell_complete=completing.ids_to_acknowledge)
 @click.option("--all", "all_of_them", is_flag=True, help="Acknowledge every ended task.")
 @click.pass_obj
 def ack_command(home: Home, task_ids: tuple[str, ...], all_of_them: bool) -> None:

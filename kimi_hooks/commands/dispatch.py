@@ -12,7 +12,7 @@ import click
 
 from kimi_hooks import lock, settings
 from kimi_hooks.clock import Clock
-from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.commands import Home, completing, json_option, print_json
 from kimi_hooks.commands.telling import spelt, warn_of_queue
 from kimi_hooks.context import locate
 from kimi_hooks.dispatching import dispatch
@@ -26,7 +26,7 @@ or try without one: add --standin, and a local imitation answers"""
 
 @click.command("dispatch")
 @click.option("-p", "--prompt", metavar="TEXT", help="What Kimi shall do.")
-@click.option("-f", "--file", "file", metavar="FILE", help="Read the prompt from FILE.")
+@click.option("-f", "--file", "file", metavar="FILE", shell_complete=completing.file, help="Read the prompt from FILE.")
 @click.option("-n", "--name", metavar="TEXT", help="Default: the first 40 characters of the prompt.")
 @click.option("-g", "--group", metavar="ID", help="The chat group to be told, such as -5298003529.")
 @click.option("--channel", metavar="NAME", help="The chat channel. Default: telegram.")
@@ -38,11 +38,23 @@ or try without one: add --standin, and a local imitation answers"""
 @click.option("--temperature", type=float, help="Sent only to models that accept it.")
 @click.option("--max-tokens", type=int, help="The most that the answer, reasoning included, may take.")
 @click.option("--reasoning-effort", metavar="WORD", help="low, high or max, for models that accept it.")
-@click.option("--context", multiple=True, metavar="FILE...", help="Text files that Kimi shall read first.")
+@click.option(
+    "--context",
+    multiple=True,
+    metavar="FILE...",
+    shell_complete=completing.file,
+    help="Text files that Kimi shall read first.",
+)
 @click.option("--timeout", type=float, help="Seconds from the first call. Default: 3600.")
 @click.option("--priority", type=int, help="Higher goes first. Default: 0.")
 @click.option("--not-before", metavar="TIME", help="An ISO time, or seconds from now.")
-@click.option("--after", multiple=True, metavar="ID|NAME", help="Wait for this task; if it fails, so does this one.")
+@click.option(
+    "--after",
+    multiple=True,
+    metavar="ID|NAME",
+    shell_complete=completing.task_ids,
+    help="Wait for this task; if it fails, so does this one.",
+)
 @click.option("--dedupe-key", metavar="TEXT", help="Run once in 24 hours: if seen, the old id is printed.")
 @click.option("--metadata", multiple=True, metavar="K=V", help="Handed to hooks; V is text, byte for byte.")
 @click.option("--standin", is_flag=True, help="Let the local imitation answer, not Kimi.")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.commands import Home, completing, json_option, print_json
 from kimi_hooks.hooks import check
 from kimi_hooks.journal import deliveries
 from kimi_hooks.journal.deliveries import HookRun
@@ -64,7 +64,7 @@ def check_command(home: Home, as_json: bool) -> None:
 
 
 @hooks_command.command("runs")
-@click.option("--task", metavar="ID", help="Only the runs for this task.")
+@click.option("--task", metavar="ID", shell_complete=completing.task_ids, help="Only the runs for this task.")
 @click.option("--hook", metavar="ID", help="Only the runs of this hook.")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most this many, newest first."

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from kimi_hooks import results, waiting
-from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.commands import Home, completing, json_option, print_json
 from kimi_hooks.commands.telling import spelt
 from kimi_hooks.config import LANGUAGES, Language
 from kimi_hooks.errors import KimiHooksError, NotEndedError, ResultError, UnknownTaskError
@@ -19,7 +19,7 @@ from kimi_hooks.workspace import Workspace, read_config, require
 
 
 @click.command("report")
-@click.argument("task_id", metavar="[ID]", required=False, envvar="KIMI_TASK_ID")
+@click.argument("task_id", metavar="[ID]", required=False, envvar="KIMI_TASK_ID", shell_complete=completing.task_ids)
 @click.option("--lang", type=click.Choice(LANGUAGES), help="The"
               " language. Default: report.lang in config.yaml, else by LC_ALL, LC_MESSAGES, LANG.")  # fmt: skip
 @json_option

@@ -9,7 +9,7 @@ import click
 
 from kimi_hooks import results, waiting
 from kimi_hooks.clock import Clock, iso
-from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.commands import Home, completing, json_option, print_json
 from kimi_hooks.commands.telling import warn_of_queue
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import open_existing
@@ -19,7 +19,7 @@ from kimi_hooks.workspace import require
 
 
 @click.command("show")
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", metavar="ID", shell_complete=completing.task_ids)
 @json_option
 @click.pass_obj
 def show_command(home: Home, task_id: str, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import click
 
 from kimi_hooks import lock, results, waiting
 from kimi_hooks.clock import Clock
-from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.commands import Home, completing, json_option, print_json
 from kimi_hooks.commands.telling import spelt, tell_pause
 from kimi_hooks.show import print_result
 from kimi_hooks.states import Outcome
@@ -19,7 +19,7 @@ from kimi_hooks.workspace import Workspace, require
 
 
 @click.command("wait")
-@click.argument("task_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("task_ids", metavar="ID...", nargs=-1, required=True, shell_complete=completing.task_ids)
 @click.option("--timeout", type=float, metavar="SECONDS", help="Give up after this long, with exit code 124.")
 @json_option
 @click.pass_obj

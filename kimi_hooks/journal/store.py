@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +16,7 @@ Connection = sqlite3.Connection
 Row = sqlite3.Row
 
 BUSY_SECONDS = 30.0
+GLANCE_SECONDS = 0.1
 MAX_WAL_BYTES = 64 * 1024 * 1024
 
 # One script for each version; `PRAGMA user_version` counts those that have been applied.
@@ -139,7 +141,7 @@ class Journal:
     def __init__(self, file: Path | None) -> None:
         """Open the file, making or migrating its schema; None is an empty journal in memory.
 
-        Raises WorkspaceError when the file cannot be used.
+        Raises WorkspaceError when the file cannot be used, or was written by a newer version.
         """
         self._lock = threading.Lock()
         self._queue_lock = threading.Lock()
@@ -205,25 +207,49 @@ def open_existing(file: Path) -> Journal:
     return Journal(file if file.exists() else None)
 
 
+def glance(file: Path, operation: Callable[[Connection], T]) -> T | None:
+    """Read for what is merely nice to know: waits for nobody, changes nothing, None when it cannot be had."""
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=GLANCE_SECONDS)) as db:
+            db.row_factory = sqlite3.Row
+            return operation(db)
+    except sqlite3.Error:
+        return None
+
+
 def _connect(file: Path | None) -> Connection:
     db = sqlite3.connect(file or ":memory:", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
     try:
+        _refuse_newer(db, file)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}")
         _migrate(db)
-    except sqlite3.Error:
+    except (sqlite3.Error, WorkspaceError):
         db.close()
         raise
     return db
 
 
+def _version(db: Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _refuse_newer(db: Connection, file: Path | None) -> None:
+    """Raise WorkspaceError, before anything is touched, for a journal whose tables we do not know."""
+    version = _version(db)
+    if version > len(MIGRATIONS):
+        told = f"written by a newer kimi-hooks (journal version {version}, this program knows {len(MIGRATIONS)})"
+        raise WorkspaceError(f"{file}: {told}; upgrade kimi-hooks, or name another workspace with --home")
+
+
 def _migrate(db: Connection) -> None:
-    if db.execute("PRAGMA user_version").fetchone()[0] >= len(MIGRATIONS):
+    if _version(db) >= len(MIGRATIONS):
         return
     db.execute("BEGIN IMMEDIATE")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(db)
     for number, script in enumerate(MIGRATIONS[version:], version + 1):
         for statement in filter(str.strip, script.split(";")):
             db.execute(statement)

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from kimi_hooks.defaults import hook_files
-from kimi_hooks.layout import lay_out
+from kimi_hooks.layout import differences, differing, lay_out
 from kimi_hooks.workspace import Workspace, read_config
 
 
@@ -43,3 +43,18 @@ def test_it_changes_nothing_that_exists(tmp_path: Path) -> None:
     assert all(line.startswith("kept") for line in told)
     assert workspace.config_file.read_text() == workspace.secrets_file.read_text() == "mine"
     assert stat.S_IMODE(workspace.secrets_file.stat().st_mode) == 0o640
+
+
+def test_only_hooks_that_differ_are_told(tmp_path: Path) -> None:
+    """Fresh ones, missing ones and the user's own are not; an edited one is, and the diff leads to the shipped one."""
+    workspace = Workspace(tmp_path)
+    lay_out(workspace)
+    first, *others = sorted(workspace.hooks.iterdir())
+    (workspace.hooks / "mine.sh").write_text("mine")
+    for other in others:
+        other.unlink()
+    assert differing(workspace) == []
+    assert differences(workspace) == ""
+    first.write_bytes(b"mine\xff\n")
+    assert differing(workspace) == [first]
+    assert differences(workspace).startswith(f"--- {first}\n+++ {hook_files()[0]}\n@@ ")

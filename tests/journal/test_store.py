@@ -12,7 +12,7 @@ import pytest
 
 from kimi_hooks.errors import JournalError, WorkspaceError
 from kimi_hooks.journal import facts
-from kimi_hooks.journal.store import MIGRATIONS, Connection, Journal, open_existing
+from kimi_hooks.journal.store import MIGRATIONS, Connection, Journal, glance, open_existing
 
 
 @pytest.fixture
@@ -124,3 +124,26 @@ def test_a_commit_survives_only_whole(journal: Journal) -> None:
     other.close()
     journal.write(lambda db: remember(db, "b"))
     assert keys(journal) == {"b"}
+
+
+def test_a_journal_of_a_newer_version_is_refused(journal: Journal, tmp_path: Path) -> None:
+    """Before anything is changed; the message has the file, both versions and the remedy."""
+    file = tmp_path / "newer.db"
+    with closing(sqlite3.connect(file)) as db:
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    before = file.read_bytes()
+    with pytest.raises(WorkspaceError, match=rf"newer\.db: written by a newer .*{len(MIGRATIONS) + 1}.*; upgrade"):
+        Journal(file)
+    assert file.read_bytes() == before
+
+
+def test_a_glance_makes_and_changes_nothing(journal: Journal, tmp_path: Path) -> None:
+    """It reads what is there; without a journal, or with one that is none, it has nothing."""
+    journal.write(lambda db: remember(db, "a"))
+    (tmp_path / "text").write_text("no database at all, and long enough to be looked at")
+    assert glance(tmp_path / "journal.db", lambda db: db.execute("SELECT key FROM facts").fetchone()[0]) == "a"
+    glance(tmp_path / "journal.db", lambda db: remember(db, "b"))
+    assert keys(journal) == {"a"}
+    for name in ("missing", "text"):
+        assert glance(tmp_path / name, lambda db: db.execute("SELECT 1 FROM facts").fetchone()[0]) is None
+    assert not (tmp_path / "missing").exists()

@@ -1,0 +1,77 @@
+"""What the shell may complete. It must be quick, and silent whatever is wrong: somebody is typing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from kimi_hooks.commands import Home
+from kimi_hooks.workspace import Workspace
+
+LISTED = 100
+
+
+def folder(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a folder."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a file."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def task_ids(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the id of any task, open ones first, then the newest."""
+    return _complete(context, parameter, incomplete, lambda workspace: [*_open(workspace), *_ended(workspace)])
+
+
+def ids_to_acknowledge(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the id of a task that has ended and that nobody has acknowledged."""
+    return _complete(context, parameter, incomplete, _unacknowledged)
+
+
+def _complete(
+    context: click.Context,
+    parameter: click.Parameter,
+    incomplete: str,
+    ids: Callable[[Workspace], Iterable[str]],
+) -> list[CompletionItem]:
+    try:
+        workspace = Home(context.find_root().params.get("home")).find()
+        given = context.params.get(parameter.name or "") or ()
+        fitting = [id_ for id_ in ids(workspace) if id_.startswith(incomplete) and id_ not in given]
+        return [CompletionItem(id_) for id_ in dict.fromkeys(fitting)][:LISTED]
+    except Exception:  # noqa: BLE001 - a message in the middle of somebody's line helps nobody
+        return []
+
+
+def _open(workspace: Workspace) -> list[str]:
+    from kimi_hooks.journal import store, tasks  # noqa: PLC0415 - only when an id is completed
+    from kimi_hooks.states import ENDED, State  # noqa: PLC0415 - as above
+
+    states = [state for state in State if state not in ENDED]
+    found = store.glance(
+        workspace.journal_file,
+        lambda db: [entry.id for state in states for entry in tasks.in_state(db, state, LISTED)],
+    )
+    return [*_named_by_id(workspace.outbox), *(found or [])]
+
+
+def _ended(workspace: Workspace) -> list[str]:
+    # An id begins with the second it was made in, so the order of names is that of time.
+    return sorted(_named_by_id(workspace.results), reverse=True)
+
+
+def _unacknowledged(workspace: Workspace) -> list[str]:
+    from kimi_hooks.journal import store, tasks  # noqa: PLC0415 - only when an id is completed
+
+    return sorted(store.glance(workspace.journal_file, tasks.unacknowledged_ids) or [], reverse=True)
+
+
+def _named_by_id(where: Path) -> list[str]:
+    names = [path.name for path in where.iterdir()] if where.is_dir() else []
+    return [name.removesuffix(".json") for name in names if name.startswith("kimi-") and name.endswith(".json")]
