@@ -25,7 +25,7 @@ class TaskError(KimiHooksError):
 
 
 class TemplateError(KimiHooksError):
-    """A hook template would let a value be evaluated, or cannot be rendered: mend the template."""
+    """A template would let a value be evaluated, or cannot be rendered: mend the template."""
 
 
 class LaunchError(KimiHooksError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -12,6 +14,13 @@ from kimi_hooks.standin.faults import Fault
 from tests.house import House
 
 FIRST, SECOND = "kimi-1700000000-aaaaaaaa", "kimi-1700000000-bbbbbbbb"
+
+
+@pytest.fixture(autouse=True)
+def _without_a_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever language this machine speaks, and whichever task's hook runs the tests."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "KIMI_TASK_ID"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -128,6 +137,14 @@ def test_an_unknown_id_is_told_as_by_show(two: House, task_id: str) -> None:
     assert finished.returncode == 1
     assert finished.stderr == two.call("show", *ids).stderr
     assert "no such task" in finished.stderr
+
+
+def test_only_what_it_needs_is_loaded() -> None:
+    """A hook runs it for every task: it must not pay for calls to Kimi, for tables or for the script templates."""
+    code = "import sys, kimi_hooks.commands.report; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "kimi_hooks.reports.render" in loaded
+    assert {"requests", "rich", "kimi_hooks.hooks", "kimi_hooks.kimi", "kimi_hooks.standin"}.isdisjoint(loaded)
 
 
 def test_nothing_has_ended_yet(house: House) -> None:

@@ -70,6 +70,7 @@ def test_a_value_is_never_template_text(tmp_path: Path) -> None:
         ("a\n{{ metadata.ticket }}", r":2: .*no attribute 'ticket'; give it a value .* \|default\(''\)"),
         ("a\n\n{{ error.kind }}", r":3: .*; give it a value where it may be missing"),
         ("{{ 1 / 0 }}", r":1: division by zero; mend the expression"),
+        ("{% macro m() %}\n{{ 1 / 0 }}{% endmacro %}\n{{ m() }}", r":2: division by zero"),
         ("a\n{{ task_name|thousands }}", r":2: .*; mend the expression"),
         ("{{ ''.__class__.__mro__ }}", r":1: access to attribute '__class__' .* is unsafe"),
         ("{% include 'other' %}", r":1: .*loader.*; mend the expression"),
