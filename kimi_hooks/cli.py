@@ -28,6 +28,8 @@ VERBS: Mapping[str, str] = {
     "pause": "pause",
     "resume": "pause",
     "hooks": "hooks",
+    "wake": "wake",
+    "webhook": "webhook",
     "standin": "standin",
     "service": "service",
     "completion": "completion",

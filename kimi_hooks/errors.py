@@ -56,6 +56,16 @@ class ResultError(KimiHooksError):
     """The result of an ended task is not there, or not as it was written: put it back or run the task again."""
 
 
+class UnreachableError(KimiHooksError):
+    """Nobody has answered, or nobody has time just now: trying again later may help."""
+
+
+class RefusedError(KimiHooksError):
+    """The other side says no for good: mend what it says before you try again. A hook that ends so gives up."""
+
+    exit_code = 2
+
+
 class WaitTimedOutError(KimiHooksError):
     """The tasks waited for have not ended in time: wait longer."""
 

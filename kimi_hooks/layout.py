@@ -24,6 +24,7 @@ SECRETS_TEXT = """\
 # OPENCLAW_HOOKS_TOKEN=
 # Where webhook-handler sends results:
 # WEBHOOK_URL=
+# What it signs them with; the receiver checks them with the same one:
 WEBHOOK_SECRET={webhook_secret}
 """
 

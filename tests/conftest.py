@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from kimi_hooks.standin.server import Standin
 from tests.house import House
+from tests.receiver import Receiver
 
 REAL_HOME = Path.home()
 
@@ -22,7 +23,8 @@ settings.load_profile("no clock")
 def _nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a home of its own and an environment without keys, so that none can use the developer's."""
     for name in ("KIMI_API_KEY", "MOONSHOT_API_KEY", "KIMI_API_URL", "KIMI_MODEL", "KIMI_HOOKS_HOME", "WEBHOOK_URL",
-                 "WEBHOOK_SECRET", "OPENCLAW_GATEWAY_URL", "OPENCLAW_HOOKS_TOKEN"):  # fmt: skip
+                 "WEBHOOK_SECRET", "OPENCLAW_GATEWAY_URL", "OPENCLAW_HOOKS_TOKEN", "KIMI_TASK_ID",
+                 "KIMI_EVENT_ID"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
 
@@ -40,3 +42,10 @@ def house(tmp_path: Path, kimi: Standin) -> Iterator[House]:
     made = House(tmp_path / "ws", kimi)
     yield made
     made.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Start an HTTP server on loopback that answers as it is told and remembers what came."""
+    with Receiver() as server:
+        yield server

@@ -1,52 +1,33 @@
-"""The two hooks that `init` lays out: what they send, when they keep quiet, and that no secret is on show."""
+"""The three hooks that `init` lays out: what they do, when they keep quiet, and that no secret is on show."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+import subprocess
+import sysconfig
+from pathlib import Path
 
 import pytest
+from standardwebhooks import Webhook
 
-from kimi_hooks.defaults import folder
+from kimi_hooks.defaults import folder, hook_files
+from kimi_hooks.events import hook_input, of_result
+from kimi_hooks.hooks import template
+from kimi_hooks.hooks.command import TEMPLATE_NAMES
 from tests.house import House
+from tests.receiver import Receiver
 
-needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the shipped hooks call curl")
-
-
-@dataclass
-class Receiver:
-    """An HTTP server on loopback that answers as it is told and remembers what came."""
-
-    codes: list[int] = field(default_factory=list)
-    seen: list[dict[str, Any]] = field(default_factory=list)
-    url: str = ""
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    told = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            told.seen.append({"path": self.path, "headers": dict(self.headers), "body": json.loads(body)})
-            self.send_response(told.codes.pop(0) if told.codes else 200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield told
-    server.shutdown()
-    server.server_close()
+TOKEN = "hooks-token-of-nobody"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+GROUP = "-5298003529"
+# Writes down how it was called and what all the world can see meanwhile; ends as it is told.
+OPENCLAW = """#!/bin/sh
+printf '%s\\0' "$@" >> {folder}/called
+printf '\\0' >> {folder}/called
+cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' >> {folder}/seen
+cat >> {folder}/input
+echo "chat not found" >&2
+exit {code}
+"""
 
 
 @pytest.fixture
@@ -57,94 +38,212 @@ def shipped(house: House) -> House:
     return house
 
 
+class Openclaw:
+    """An imitation of the program `openclaw`."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "tools"
+        self.folder.mkdir()
+        self.end_with(0)
+
+    def end_with(self, code: int) -> None:
+        (self.folder / "openclaw").write_text(OPENCLAW.format(folder=self.folder, code=code))
+        (self.folder / "openclaw").chmod(0o755)
+
+    @property
+    def calls(self) -> list[list[str]]:
+        """The arguments of each call."""
+        called = (self.folder / "called").read_text() if (self.folder / "called").exists() else ""
+        return [call.split("\0") for call in called.split("\0\0") if call]
+
+
+@pytest.fixture
+def openclaw(shipped: House) -> Openclaw:
+    """Put an imitation of `openclaw` on the runner's PATH."""
+    made = Openclaw(shipped.home)
+    shipped.environ["PATH"] = f"{made.folder}:{shipped.environ['PATH']}"
+    return made
+
+
 def outcomes(house: House, hook_id: str) -> list[str]:
     return [run.outcome for run in house.runs() if run.hook_id == hook_id]
 
 
-def test_without_token_and_url_they_say_so_and_succeed(shipped: House) -> None:
-    """Nobody is bothered with errors for what was never set up."""
-    shipped.drop("a.md", "a")
-    shipped.drain()
+def test_what_was_never_set_up_is_said_and_no_failure(shipped: House) -> None:
+    """No token, no address, no openclaw: each says so, and nobody is bothered with errors."""
+    shipped.drop("a.json", {"prompt": "a", "group": GROUP})
+    shipped.drain(PATH="/usr/bin:/bin")
     assert {run.outcome for run in shipped.runs()} == {"delivered"}
-    said = "".join(run.stdout for run in shipped.runs())
-    assert "OPENCLAW_HOOKS_TOKEN is not set" in said
-    assert "WEBHOOK_URL is not set" in said
+    said = {run.hook_id: run.stdout for run in shipped.runs()}
+    task_id = shipped.entry().id
+    assert said == {
+        "notify-agi": f"OPENCLAW_HOOKS_TOKEN is not set: nobody was woken for {task_id}\n",
+        "notify-group": f"openclaw is not on PATH: group {GROUP} was not told of {task_id}\n",
+        "webhook-handler": f"WEBHOOK_URL is not set: nothing was sent for {task_id}\n",
+    }
 
 
-@needs_curl
+# notify-agi
+
+
 def test_notify_agi_wakes_the_agent_once(shipped: House, receiver: Receiver) -> None:
     """The request that the gateway takes: path, bearer token, one line that we control."""
-    shipped.drop("a.json", {"prompt": "a", "name": "it's $(id) 登入 頁"})
-    shipped.drain(OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN="hooks-token")
+    shipped.drop("a.json", {"prompt": "a", "name": "it's $(id) 登入 頁", "group": GROUP})
+    shipped.drain(OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN=TOKEN)
     (wake,) = receiver.seen
-    task_id = shipped.entry().id
-    assert wake["path"] == "/hooks/wake"
-    assert wake["headers"]["Authorization"] == "Bearer hooks-token"
-    assert wake["body"]["mode"] == "now"
-    assert wake["body"]["text"].count(task_id) >= 3
-    assert "done" in wake["body"]["text"]
-    assert "$" not in wake["body"]["text"]
-    assert "登入 頁" in wake["body"]["text"]
-    assert "imitation" not in wake["body"]["text"]
+    assert wake.path == "/hooks/wake"
+    assert wake.headers["authorization"] == f"Bearer {TOKEN}"
+    text = wake.json["text"]
+    assert text.startswith(f"[kimi] task {shipped.entry().id} (its id 登入 頁) done, ")
+    assert f"report to the user (telegram group {GROUP})" in text
+    assert "imitation" not in text
     assert outcomes(shipped, "notify-agi") == ["delivered"]
 
 
-@needs_curl
 @pytest.mark.parametrize(
-    ("codes", "expected"), [([503, 200], ["retry", "delivered"]), ([401], ["gave_up"]), ([404], ["gave_up"])]
+    ("statuses", "expected"),
+    [([503, 200], ["retry", "delivered"]), ([401], ["gave_up"]), ([404], ["gave_up"])],
 )
 def test_notify_agi_knows_what_can_pass(
-    shipped: House, receiver: Receiver, codes: list[int], expected: list[str]
+    shipped: House, receiver: Receiver, statuses: list[int], expected: list[str]
 ) -> None:
     """A busy gateway is tried again; a wrong token or path is told and not repeated."""
-    receiver.codes = codes
+    receiver.answer(*statuses)
     shipped.drop("a.md", "a")
-    shipped.drain(OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN="hooks-token")
+    shipped.drain(OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN=TOKEN)
     assert outcomes(shipped, "notify-agi") == expected
 
 
-@needs_curl
 def test_a_failure_wakes_the_agent_too(shipped: House, receiver: Receiver) -> None:
     """Who waits for an answer must hear that none will come."""
     shipped.drop("a.md", " ")
-    shipped.drain(OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN="hooks-token")
-    assert "failed" in receiver.seen[0]["body"]["text"]
+    shipped.drain(OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN=TOKEN)
+    assert "(a) failed, 0 tokens" in receiver.seen[0].json["text"]
 
 
-@needs_curl
+# notify-group
+
+
+def test_notify_group_tells_the_group(shipped: House, openclaw: Openclaw) -> None:
+    """Channel, group and the report as single words, whatever they hold; nothing on its input."""
+    shipped.drop("a.json", {"prompt": "a", "name": "it's $(id) `x`", "group": GROUP})
+    shipped.drain()
+    ((message, send, *rest),) = openclaw.calls
+    assert (message, send) == ("message", "send")
+    assert rest[:3] == ["--channel", "telegram", f"--target={GROUP}"]
+    assert rest[3] == "--message"
+    assert rest[4] == shipped.call("report", shipped.entry().id).stdout.rstrip("\n")
+    assert "it's $(id) `x`" in rest[4]
+    assert len(rest) == 5
+    assert (openclaw.folder / "input").read_text() == ""
+    assert outcomes(shipped, "notify-group") == ["delivered"]
+
+
+def test_notify_group_takes_the_way_that_the_task_names(shipped: House, openclaw: Openclaw) -> None:
+    """Another channel, a thread, an account, a message to answer."""
+    task = {"prompt": "a", "group": "C 1", "channel": "slack", "thread_id": "14", "account": "my bot", "reply_to": "-7"}
+    shipped.drop("a.json", task)
+    shipped.drain()
+    (call,) = openclaw.calls
+    assert call[2:5] == ["--channel", "slack", "--target=C 1"]
+    assert call[7:] == ["--thread-id", "14", "--account", "my bot", "--reply-to", "-7"]
+
+
+def test_notify_group_has_nobody_to_tell(shipped: House, openclaw: Openclaw) -> None:
+    """A task without a group is no failure, and no call."""
+    shipped.drop("a.md", "a")
+    shipped.drain()
+    assert openclaw.calls == []
+    assert [run.stdout for run in shipped.runs() if run.hook_id == "notify-group"] == [
+        f"no group was named: nobody was told of {shipped.entry().id}\n"
+    ]
+
+
+@pytest.mark.parametrize("code", [1, 2, 7])
+def test_a_failing_openclaw_is_called_again(shipped: House, openclaw: Openclaw, code: int) -> None:
+    """Whatever its exit code says; its words are in the record."""
+    openclaw.end_with(code)
+    shipped.drop("a.json", {"prompt": "a", "group": GROUP})
+    shipped.drain()
+    runs = [run for run in shipped.runs() if run.hook_id == "notify-group"]
+    assert [run.exit_code for run in runs] == [1] * 6
+    assert {run.stderr for run in runs} == {"chat not found\n"}
+    assert len(openclaw.calls) == 6
+
+
+def test_the_group_is_told_once(shipped: House, openclaw: Openclaw, receiver: Receiver) -> None:
+    """Where notify-group tells it, the agent is asked not to; for a task without a group nothing changes."""
+    shipped.drop("a.json", {"prompt": "a", "group": GROUP})
+    shipped.drain(OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN=TOKEN)
+    assert f"do not report to the telegram group {GROUP}" in receiver.seen[0].json["text"]
+    shipped.drop("b.md", "b")
+    shipped.drain(OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN=TOKEN)
+    assert "report to the user, then run" in receiver.seen[1].json["text"]
+
+
+# webhook-handler
+
+
 @pytest.mark.parametrize(
-    ("codes", "expected"), [([], ["delivered"]), ([500, 200], ["retry", "delivered"]), ([410], ["gave_up"])]
+    ("statuses", "expected"),
+    [([], ["delivered"]), ([500, 200], ["retry", "delivered"]), ([410], ["gave_up"]), ([307], ["gave_up"])],
 )
 def test_webhook_handler_sends_the_result(
-    shipped: House, receiver: Receiver, codes: list[int], expected: list[str]
+    shipped: House, receiver: Receiver, statuses: list[int], expected: list[str]
 ) -> None:
-    """The result file as it lies on the disk, with the same id at every try."""
-    receiver.codes = codes
+    """The result file as it lies on the disk, signed, with the same id at every try."""
+    receiver.answer(*statuses)
     shipped.drop("a.md", "a")
-    shipped.drain(WEBHOOK_URL=f"{receiver.url}/in?token=hidden")
+    shipped.drain(WEBHOOK_URL=f"{receiver.url}/in?token=hidden-token", WEBHOOK_SECRET=SECRET)
     assert outcomes(shipped, "webhook-handler") == expected
-    assert receiver.seen[-1]["path"] == "/in?token=hidden"
-    assert receiver.seen[-1]["body"] == shipped.result()
-    ids = {request["headers"]["webhook-id"] for request in receiver.seen}
-    assert ids == {f"{shipped.entry().id}-TaskCompleted"}
+    assert receiver.seen[-1].path == "/in?token=hidden-token"
+    assert receiver.seen[-1].body == shipped.workspace.result_file(shipped.entry().id).read_bytes()
+    assert Webhook(SECRET).verify(receiver.seen[-1].body, dict(receiver.seen[-1].headers)) == shipped.result()
+    assert {seen.headers["webhook-id"] for seen in receiver.seen} == {f"{shipped.entry().id}-TaskCompleted"}
+    assert "hidden-token" not in "".join(run.stdout + run.stderr for run in shipped.runs())
 
 
-@needs_curl
-def test_no_secret_stands_in_an_argument_list(shipped: House, receiver: Receiver) -> None:
-    """What `ps` shows of the hooks' programs holds neither the token nor the address."""
-    tools = shipped.home / "tools"
-    tools.mkdir()
-    (tools / "curl").write_text(
-        f'#!/bin/sh\nprintf "%s\\n" "$@" >> {shipped.home}/arguments\nexec {shutil.which("curl")} "$@"\n'
-    )
-    (tools / "curl").chmod(0o755)
+def test_the_secret_that_init_made_signs(shipped: House, receiver: Receiver) -> None:
+    """A workspace as it was laid out sends signed results once it has an address."""
+    file = shipped.workspace.secrets_file
+    secret = next(line for line in file.read_text().splitlines() if line.startswith("WEBHOOK_SECRET="))
+    file.write_text(f"{file.read_text()}\nWEBHOOK_URL={receiver.url}\n")
     shipped.drop("a.md", "a")
+    shipped.drain()
+    (seen,) = receiver.seen
+    assert Webhook(secret.partition("=")[2]).verify(seen.body, dict(seen.headers)) == shipped.result()
+
+
+# All three
+
+
+def test_no_secret_stands_in_an_argument_list(shipped: House, openclaw: Openclaw, receiver: Receiver) -> None:
+    """What `ps` shows of every process while the three hooks are at work holds no token, address or secret."""
+    shipped.drop("a.json", {"prompt": "a", "group": GROUP})
     shipped.drain(
-        OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN="hooks-token", WEBHOOK_URL=f"{receiver.url}/hidden",
-        PATH=f"{tools}:{shipped.environ['PATH']}",
+        OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN=TOKEN, WEBHOOK_URL=f"{receiver.url}/hidden-token",
+        WEBHOOK_SECRET=SECRET,
     )  # fmt: skip
-    shown = (shipped.home / "arguments").read_text()
-    assert "/hooks/wake" in shown
-    assert "hooks-token" not in shown
-    assert "hidden" not in shown
-    assert len(receiver.seen) == 2
+    assert {seen.path for seen in receiver.seen} == {"/hooks/wake", "/hidden-token"}
+    shown = {seen.path: seen.arguments for seen in receiver.seen}
+    assert "kimi-hooks wake kimi-" in shown["/hooks/wake"]
+    assert "kimi-hooks webhook send kimi-" in shown["/hidden-token"]
+    beside = (openclaw.folder / "seen").read_text()
+    assert "message send" in beside or not Path("/proc/self/cmdline").exists()
+    for text in (*shown.values(), beside):
+        assert [secret for secret in (TOKEN, "hidden-token", SECRET) if secret in text] == []
+
+
+@pytest.mark.parametrize("file", hook_files(), ids=lambda path: path.name)
+def test_they_are_short_and_clean(file: Path, shipped: House) -> None:
+    """20 lines at most, and nothing that shellcheck would say of what bash is given."""
+    assert len(file.read_text().splitlines()) <= 20
+    shipped.drop("a.json", {"prompt": "a", "name": "it's $(id)", "group": GROUP, "thread_id": "14"})
+    shipped.drain()
+    event = of_result(shipped.result())
+    values = hook_input(event, name="TaskCompleted", attempt=1, prompt="a", home="/ws", result_file="/ws/r")
+    rendered = template.load(file, TEMPLATE_NAMES).render({**values, "config": {}})
+    assert f"='{GROUP}'\n" in rendered or "group" not in file.read_text()
+    shellcheck = Path(sysconfig.get_path("scripts")) / "shellcheck"
+    said = subprocess.run([shellcheck, "-"], input=rendered, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (0, "")

@@ -14,6 +14,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from kimi_hooks import causes
 from kimi_hooks.clock import Clock
 from kimi_hooks.kimi import sse
 from kimi_hooks.kimi.answer import Answer, Draft, conclude, take, take_whole
@@ -279,23 +280,9 @@ def _without_key(error: CallFailedError, key: str) -> CallFailedError:
 
 def _cause(error: BaseException) -> str:
     """Say in short what is at the bottom of nested errors: `Connection refused`."""
-    for _ in range(10):
-        inner = _inner(error)
-        if inner is None or _tells(error):
-            break
-        error = inner
+    error = causes.bottom(error)
     if isinstance(error, http.client.IncompleteRead):
         return "it was closed before the end of the answer"
     if isinstance(error, ssl.SSLCertVerificationError):
         return excerpt(f"the certificate is not trusted: {error.verify_message}")
-    text = error.strerror if isinstance(error, OSError) else None
-    return excerpt(str(text or error) or type(error).__name__)
-
-
-def _tells(error: BaseException) -> bool:
-    return isinstance(error, OSError) and error.strerror is not None
-
-
-def _inner(error: BaseException) -> BaseException | None:
-    found = (getattr(error, "reason", None), *error.args, error.__cause__)
-    return next((item for item in found if isinstance(item, BaseException)), None)
+    return excerpt(str(causes.words(error) or error) or type(error).__name__)

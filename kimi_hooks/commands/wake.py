@@ -1,0 +1,54 @@
+"""`kimi-hooks wake`: one line to the OpenClaw agent that asked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from kimi_hooks import openclaw, settings
+from kimi_hooks.commands import Home, completing, json_option, print_json
+from kimi_hooks.commands.ended import ended_result, program
+from kimi_hooks.errors import ConfigError
+from kimi_hooks.workspace import Workspace, read_config
+
+UNSET = """OPENCLAW_HOOKS_TOKEN is not set, so nobody was woken; put the gateway's hooks.token into {file} as \
+OPENCLAW_HOOKS_TOKEN=..."""
+
+
+@click.command("wake")
+@click.argument("task_id", metavar="[ID]", required=False, envvar="KIMI_TASK_ID", shell_complete=completing.task_ids)
+@click.option("--text", metavar="TEXT", help="Say this instead. The agent trusts it: never put an answer in.")
+@click.option("--group-told", is_flag=True, help="Another hook tells the task's group: the agent need not.")
+@json_option
+@click.pass_obj
+def wake_command(home: Home, task_id: str | None, text: str | None, group_told: bool, as_json: bool) -> None:
+    """Wake the OpenClaw agent with one line about an ended task: $KIMI_TASK_ID or the newest, unless ID is given.
+
+    Posts to OPENCLAW_GATEWAY_URL and `openclaw.wake_path`, with OPENCLAW_HOOKS_TOKEN.
+
+    Exit code 0: the gateway has queued it (that the agent has read it, only `ack` tells). 2: the gateway refused it
+    for good, so a hook gives up. 1: anything that may pass or that you can mend.
+    """
+    if text is not None and not text.strip():
+        raise click.UsageError("--text is empty")
+    workspace = home.find()
+    config = read_config(workspace)
+    known = settings.read(workspace, config, os.environ, Path.home())
+    token = known.get("OPENCLAW_HOOKS_TOKEN")
+    if not token:
+        raise ConfigError(UNSET.format(file=workspace.secrets_file))
+    line = openclaw.one_line(text) if text else _line(workspace, task_id, group_told=group_told)
+    gateway = known.get(openclaw.NAMED) or settings.DEFAULTS[openclaw.NAMED]
+    reply = openclaw.wake(gateway, config.openclaw.wake_path, token, line)
+    if as_json:
+        print_json({"http_status": reply.status, "outcome": openclaw.outcome(reply), "text": line})
+    else:
+        click.echo(f"{openclaw.outcome(reply)} by the gateway: {line}")
+
+
+def _line(workspace: Workspace, task_id: str | None, *, group_told: bool) -> str:
+    result = ended_result(workspace, task_id)
+    file = workspace.result_file(result["task_id"])
+    return openclaw.line(result, result_file=file, program=program(), home=workspace.home, group_told=group_told)

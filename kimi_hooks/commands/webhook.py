@@ -1,0 +1,57 @@
+"""`kimi-hooks webhook`: results by HTTP to a receiver of your own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from kimi_hooks import settings
+from kimi_hooks.clock import Clock
+from kimi_hooks.commands import Home, completing, json_option, print_json
+from kimi_hooks.commands.ended import ended_result
+from kimi_hooks.errors import ConfigError
+from kimi_hooks.hooks import webhook
+from kimi_hooks.hooks.http import Target
+from kimi_hooks.workspace import read_config
+
+NO_URL = """WEBHOOK_URL is not set, so nothing was sent; put the address of your receiver into {file} as \
+WEBHOOK_URL=https://..."""
+
+
+@click.group("webhook")
+def webhook_command() -> None:
+    """Send results by HTTP to a receiver of your own."""
+
+
+@webhook_command.command("send")
+@click.argument("task_id", metavar="[ID]", required=False, envvar="KIMI_TASK_ID", shell_complete=completing.task_ids)
+@json_option
+@click.pass_obj
+def send_command(home: Home, task_id: str | None, as_json: bool) -> None:
+    """Post the result file of an ended task to WEBHOOK_URL: $KIMI_TASK_ID or the newest, unless ID is given.
+
+    Signed with WEBHOOK_SECRET (Standard Webhooks) when that is set. `webhook-id` is the event's id, the same at every
+    try.
+
+    Exit code 0: the receiver took it. 2: it refused it for good, so a hook gives up. 1: anything that may pass or that
+    you can mend.
+    """
+    workspace = home.find()
+    config = read_config(workspace)
+    known = settings.read(workspace, config, os.environ, Path.home())
+    url, secret = known.get("WEBHOOK_URL"), known.get("WEBHOOK_SECRET")
+    if not url:
+        raise ConfigError(NO_URL.format(file=workspace.secrets_file))
+    result = ended_result(workspace, task_id)
+    webhook_id = webhook.id_for(result, os.environ)
+    body = workspace.result_file(result["task_id"]).read_bytes()
+    reply = webhook.send(url, secret, webhook_id, body, Clock())
+    to = Target(url, webhook.NAMED).place
+    if as_json:
+        told = {"task_id": result["task_id"], "webhook_id": webhook_id, "to": to, "signed": bool(secret)}
+        print_json({**told, "http_status": reply.status, "said": reply.said})
+    else:
+        how = "signed" if secret else "not signed, for WEBHOOK_SECRET is not set"
+        click.echo(f"sent {result['task_id']} to {to} ({how}); it answered {reply.told}")

@@ -1,0 +1,106 @@
+"""The OpenClaw gateway: the line that wakes an agent, and what the gateway's answers mean."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kimi_hooks.errors import RefusedError, UnreachableError
+from kimi_hooks.hooks import http
+from kimi_hooks.hooks.http import Reply, Target
+from kimi_hooks.logs import visible
+
+NAMED = "OPENCLAW_GATEWAY_URL"
+MAX_NAME = 120
+_ENDPOINT = (
+    "let hooks.enabled be true in the gateway's config, and openclaw.wake_path ({path}) its hooks.path and /wake"
+)
+# A redirect, for one: none is followed.
+_ANY = f"see whether {NAMED} is its own address, openclaw.wake_path ({{path}}) the path, and what its log says"
+_REMEDIES: Mapping[int, str] = {
+    400: "see whether openclaw.wake_path ({path}) leads to its wake hook",
+    401: "put the gateway's hooks.token (not its own token) into .env.kimi as OPENCLAW_HOOKS_TOKEN",
+    403: "see what its config allows under hooks, and whether OPENCLAW_HOOKS_TOKEN is its hooks.token",
+    404: _ENDPOINT,
+    # What older gateways say where newer ones say 404.
+    405: _ENDPOINT,
+    413: "it takes 256 KiB at most: shorten the text",
+}
+
+
+def line(result: Mapping[str, Any], *, result_file: Path, program: str, home: Path, group_told: bool = False) -> str:
+    """Return the line that an agent wakes to: who, how it ended, where to read, whom to tell, how to acknowledge.
+
+    The agent takes it for a trusted one, so nothing of Kimi's answer is in it, and of names only plain characters.
+    """
+    ack = shlex.join([program, "--home", str(home), "ack", result["task_id"]])
+    ended = f"{result['outcome']}, {result['tokens']['total']} tokens"
+    told = f"[kimi] task {result['task_id']} ({_plain(result['task_name'])}) {ended}."
+    return visible(f"{told} Read {result_file}, {_report(result, group_told=group_told)}, then run: {ack}")
+
+
+def one_line(text: str) -> str:
+    """Return the text on one line and without what is invisible."""
+    return visible(" ".join(text.split()))
+
+
+def wake(gateway: str, path: str, token: str, text: str) -> Reply:
+    """Put the text, which is one line, into the gateway's queue for its agent, to be read at once.
+
+    Nothing tells whether the agent has read it. Raises RefusedError when the gateway never will take it,
+    UnreachableError when it may at a later try, ConfigError for an address or a token that cannot be used.
+    """
+    target = Target(f"{gateway.rstrip('/')}/{path.lstrip('/')}", NAMED, token)
+    body = json.dumps({"text": text, "mode": "now"}).encode()
+    reply = http.post(target, body, {})
+    judge(reply, target.place, path)
+    return reply
+
+
+def judge(reply: Reply, place: str, path: str) -> None:
+    """Raise RefusedError or UnreachableError unless the answer says that the wake is queued."""
+    gateway = f"the OpenClaw gateway at {place}"
+    if reply.is_good and _is_page(reply):
+        # A gateway whose hooks are off may show its control page for any path.
+        remedy = f"see {NAMED}; {_ENDPOINT.format(path=path)}"
+        raise RefusedError(f"{gateway} answered with a web page ({reply.status}), so no hook is there; {remedy}")
+    if reply.is_good and _field(reply, "ok") is not False:
+        return
+    if reply.is_good or reply.may_pass:
+        raise UnreachableError(f"{gateway} could not take the wake now ({reply.told}); try again later")
+    remedy = _REMEDIES.get(reply.status, _ANY).format(path=path)
+    raise RefusedError(f"{gateway} refused the wake ({reply.told}); {remedy}")
+
+
+def outcome(reply: Reply) -> str:
+    """Return what the gateway did with the wake: `queued`, or `coalesced` with the same text that still waits."""
+    return "coalesced" if _field(reply, "eventOutcome") == "coalesced" else "queued"
+
+
+def _report(result: Mapping[str, Any], *, group_told: bool) -> str:
+    if not result.get("group"):
+        return "report to the user"
+    thread = f", thread {_plain(result['thread_id'])}" if result.get("thread_id") else ""
+    group = f"{_plain(result.get('channel') or 'telegram')} group {_plain(result['group'])}{thread}"
+    if group_told:
+        return f"do not report to the {group} (another hook tells it)"
+    return f"report to the user ({group})"
+
+
+def _plain(text: str) -> str:
+    return "".join(char for char in text if char.isalnum() or char in " -_.")[:MAX_NAME]
+
+
+def _is_page(reply: Reply) -> bool:
+    return "html" in reply.content_type.lower() or reply.body.lstrip()[:1] == b"<"
+
+
+def _field(reply: Reply, name: str) -> Any:
+    try:
+        told = json.loads(reply.body)
+    except ValueError:
+        return None
+    return told.get(name) if isinstance(told, dict) else None
