@@ -33,7 +33,7 @@ def assemble(workspace: Workspace, environ: Mapping[str, str] = os.environ, cloc
         workspace=workspace,
         config=config,
         environ=environ,
-        read_settings=SettingsReader(workspace, config, environ),
+        settings=WatchedSettings(workspace, config, environ),
         clock=clock,
         bell=Bell(),
         journal=Journal(workspace.journal_file),
@@ -44,25 +44,21 @@ def assemble(workspace: Workspace, environ: Mapping[str, str] = os.environ, cloc
     )
 
 
-class SettingsReader:
-    """Looks the settings up again whenever a file that they come from has changed."""
+class WatchedSettings:
+    """The settings as they were when the runner last looked; it looks at every turn."""
 
     def __init__(self, workspace: Workspace, config: Config, environ: Mapping[str, str]) -> None:
         user_home = Path(environ.get("HOME") or "/nonexistent")
         self._read: Callable[[], Settings] = lambda: settings_module.read(workspace, config, environ, user_home)
         self._files = [str(file) for file in settings_module.secrets_files(workspace, user_home)]
         self._seen = [_stamp(file) for file in self._files]
-        self._settings = self._read()
+        self.current = self._read()
 
-    def __call__(self) -> Settings:
+    def renew(self) -> None:
+        """Look the settings up again if a file that they come from has changed."""
         stamps = [_stamp(file) for file in self._files]
         if stamps != self._seen:
-            self._settings, self._seen = self._read(), stamps
-        return self._settings
-
-    def secrets(self) -> tuple[str, ...]:
-        """Return what must not be seen, as it was read last: a secret that nobody has read yet cannot be told."""
-        return self._settings.secrets
+            self.current, self._seen = self._read(), stamps
 
 
 class LazyStandin:

@@ -20,7 +20,7 @@ def request_for(parts: Parts, task: Task) -> Request:
     messages += [{"role": "system", "content": f"File {name}:\n\n{text}"} for name, text in texts]
     messages.append({"role": "user", "content": task.prompt})
     return Request(
-        model=task.model or parts.read_settings().values["KIMI_MODEL"],
+        model=task.model or parts.settings.current.values["KIMI_MODEL"],
         messages=tuple(messages),
         temperature=task.temperature,
         max_tokens=task.max_tokens,

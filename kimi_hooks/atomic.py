@@ -34,6 +34,23 @@ def write_text(path: Path, text: str, *, mode: int = 0o644, synced: bool = True)
     write_bytes(path, text.encode("utf-8", "replace"), mode=mode, synced=synced)
 
 
+def read_bytes(path: Path) -> bytes:
+    """Return a file's content with as few calls to the system as can be. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return read_up_to(fd, os.fstat(fd).st_size)
+    finally:
+        os.close(fd)
+
+
+def read_up_to(fd: int, length: int) -> bytes:
+    """Return that many bytes of an open file, or all there are. Raises OSError."""
+    data = os.read(fd, length)
+    while len(data) < length and (more := os.read(fd, length - len(data))):
+        data += more
+    return data
+
+
 def sync_folder(folder: Path) -> None:
     """Put the folder's names on the disk: after it, a rename survives a power cut. Raises OSError."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -37,7 +37,7 @@ def _run(parts: Parts, delivery: Delivery, hook: Hook, result: dict[str, Any]) -
         home=str(parts.workspace.home),
         result_file=str(parts.workspace.result_file(delivery.task_id)),
     )
-    named = parts.read_settings().chosen(hook.handler.env, parts.environ)
+    named = parts.settings.current.chosen(hook.handler.env, parts.environ)
     env = command.environment(hook_input, parts.environ, named, parts.workspace.home)
     try:
         return command.run(hook.handler, hook_input, env, parts.site)

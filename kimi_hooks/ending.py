@@ -32,7 +32,7 @@ def end(
     parts: Parts, entry: Entry, task: Task, turn: Mapping[str, Any] | None, failure: Failure | None
 ) -> dict[str, Any]:
     """End a task that has a row: done when there is no failure. Returns the result."""
-    result = build(entry, task, turn, failure, parts.clock.now(), parts.read_settings().get("KIMI_MODEL"))
+    result = build(entry, task, turn, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL"))
     try:
         results.write(parts.workspace.results, result)
     except OSError:

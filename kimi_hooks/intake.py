@@ -22,7 +22,8 @@ from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
 from kimi_hooks.task import Task, derived_name
 
-BATCH = 200
+# Small enough that tasks are sent while files come, large enough to share the fsyncs.
+BATCH = 64
 LARGE_DRAIN = 1000
 LOOK_AGAIN_SECONDS = 1.0
 
@@ -49,7 +50,7 @@ class Intake:
         self._taken_in_a_row = 0
 
     def take_batch(self) -> float | None:
-        """Take up to 200 files; return in how many seconds the folder is worth another look. Raises OSError."""
+        """Take up to 64 files; return in how many seconds the folder is worth another look. Raises OSError."""
         look_again = None
         if not self._listed:
             names, look_again = self._parts.outbox.ready()

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from kimi_hooks.kimi.client import Client, Endpoint
 
 
-class SettingsReader(Protocol):
-    """Looks the settings up again when called; `secrets` are those that were found the last time."""
+class WatchedSettings(Protocol):
+    """`current` is what the settings were when `renew` was last called."""
 
-    def __call__(self) -> Settings: ...
+    current: Settings
 
-    def secrets(self) -> tuple[str, ...]: ...
+    def renew(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Parts:
     workspace: Workspace
     config: Config
     environ: Mapping[str, str]
-    read_settings: SettingsReader
+    settings: WatchedSettings
     clock: Clock
     bell: Bell
     journal: Journal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import queue
 import threading
 from collections.abc import Callable
@@ -14,8 +15,8 @@ Work = Callable[[], None]
 class Pool:
     """Runs work in up to `size` threads.
 
-    Daemon threads and not concurrent.futures: that joins its threads at exit, and a call may last an hour. The journal
-    makes it safe to leave one behind.
+    Not concurrent.futures: that joins its threads at exit, and a call may last an hour. Nobody waits for these, and the
+    journal makes it safe to leave one behind.
     """
 
     def __init__(self, name: str, size: int, on_done: Work) -> None:
@@ -45,7 +46,8 @@ class Pool:
             self._threads += is_short
         self._work.put(work)
         if is_short:
-            threading.Thread(target=self._serve, name=f"{self._name}-{self._threads}", daemon=True).start()
+            # Not threading.Thread: its start() waits until the new thread has run, which takes long when many do.
+            _thread.start_new_thread(self._serve, ())
 
     def _serve(self) -> None:
         while True:

@@ -1,8 +1,8 @@
 """Run a command so that its end is seen at once and its time-out is real.
 
-Pipes and `communicate()` report a command that has exited as timed out while a grandchild holds its output open, and a
-plain kill leaves the grandchildren running. So: files without a name for the three streams, waiting on the pid alone,
-and TERM then KILL to the whole process group.
+`communicate()` reports a command that has exited as timed out while a grandchild holds its output open, and a plain
+kill leaves the grandchildren running. So: the end of the process is what is waited for, not that of its pipes, and TERM
+then KILL go to the whole process group.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kimi_hooks import outputs
 from kimi_hooks.errors import LaunchError
+from kimi_hooks.outputs import KEPT_BYTES, Outputs
+
+Child = subprocess.Popen[bytes]
 
 TERM_GRACE_SECONDS = 2.0
-TAIL_BYTES = 8192
-KEPT_BYTES = 1024 * 1024
 LONGEST_POLL_MS = 2**31 - 1
+# Most hooks print less than a pipe holds and end sooner than this: they wake us once.
+QUICK_SECONDS = 0.1
+PORTABLE_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -57,26 +62,26 @@ class Processes:
         self,
         argv: Sequence[str],
         *,
-        folder: Path,
         keep: Path,
         stdin: bytes,
         env: Mapping[str, str],
         cwd: Path,
         timeout: float,
     ) -> Finished:
-        """Run the command to its end, at most `timeout` seconds; its streams are files without a name in `folder`.
+        """Run the command to its end, at most `timeout` seconds.
 
         The last MiB of each output of a command that fails is put into the folder `keep`. Raises LaunchError when it
-        cannot be started.
+        cannot be started, and OSError.
         """
-        with _holding(stdin, folder) as given, _nameless(folder) as stdout, _nameless(folder) as stderr:
+        with _holding(stdin, keep.parent) as given, outputs.opened() as said:
             started = time.monotonic()
-            child = self._start(argv, (given, stdout, stderr), env, cwd)
-            exit_code, timed_out = self._wait(child, timeout)
+            child = self._start(argv, given, said, env, cwd)
+            exit_code, timed_out = self._wait(child, said, timeout)
             took = int((time.monotonic() - started) * 1000)
+            said.take_rest()
             if exit_code != 0:
-                _keep(keep, {"stdout": stdout, "stderr": stderr})
-            return Finished(exit_code, timed_out, took, _told(stdout), _told(stderr))
+                _keep(keep, said)
+            return Finished(exit_code, timed_out, took, said.stdout.told(), said.stderr.told())
 
     def kill_all(self) -> None:
         """End every running command and its children now."""
@@ -84,21 +89,19 @@ class Processes:
             for group in self._running:
                 _signal_group(group, signal.SIGKILL)
 
-    def _wait(self, child: subprocess.Popen[bytes], timeout: float) -> tuple[int, bool]:
+    def _wait(self, child: Child, said: Outputs, timeout: float) -> tuple[int, bool]:
         """Return the exit code, and whether the time-out ended the command."""
         try:
-            timed_out = not _exits_within(child, timeout)
+            timed_out = not _exits_within(child, said, timeout)
             if timed_out:
-                _end_group(child)
+                _end_group(child, said)
             return child.wait(), timed_out
         finally:
             with self._lock:
                 self._running.discard(child.pid)
 
-    def _start(
-        self, argv: Sequence[str], streams: tuple[int, int, int], env: Mapping[str, str], cwd: Path
-    ) -> subprocess.Popen[bytes]:
-        stdin, stdout, stderr = streams
+    def _start(self, argv: Sequence[str], stdin: int, said: Outputs, env: Mapping[str, str], cwd: Path) -> Child:
+        stdout, stderr = said.stdout.write_end, said.stderr.write_end
         with self._lock:
             try:
                 child = subprocess.Popen(
@@ -107,17 +110,8 @@ class Processes:
             except (OSError, ValueError) as error:
                 raise LaunchError(f"{argv[0]}: cannot be started: {error}") from error
             self._running.add(child.pid)
-            return child
-
-
-@contextlib.contextmanager
-def _nameless(folder: Path) -> Iterator[int]:
-    """Open a file that nobody else can open and that is gone when it is closed. Raises OSError."""
-    fd = _open_nameless(folder)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+        said.hand_over()
+        return child
 
 
 @contextlib.contextmanager
@@ -132,10 +126,6 @@ def _holding(data: bytes, folder: Path) -> Iterator[int]:
 
 
 def _open_nameless(folder: Path) -> int:
-    if hasattr(os, "O_TMPFILE"):
-        # Not every file system can; what else is wrong with the folder is said below.
-        with contextlib.suppress(OSError):
-            return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     fd, path = tempfile.mkstemp(dir=folder)
     os.unlink(path)  # noqa: PTH108 - a name that was never a Path
     return fd
@@ -149,29 +139,46 @@ def _write_all(fd: int, data: bytes) -> None:
     os.lseek(fd, 0, os.SEEK_SET)
 
 
-def _exits_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Wait for the exit without reaping, so that the pid, and with it the group's id, cannot be given away."""
+def _exits_within(child: Child, said: Outputs, seconds: float) -> bool:
+    """Wait for the exit without reaping, so that the pid, and with it the group's id, cannot be given away.
+
+    What the command prints is read meanwhile.
+    """
     if not hasattr(os, "pidfd_open"):
-        return _exits_within_portably(child, seconds)
-    fd = os.pidfd_open(child.pid)
+        return _exits_within_portably(child, said, seconds)
+    end = time.monotonic() + seconds
+    pidfd = os.pidfd_open(child.pid)
     try:
         poller = select.poll()
-        poller.register(fd, select.POLLIN)
-        return bool(poller.poll(min(seconds * 1000, LONGEST_POLL_MS)))
+        poller.register(pidfd, select.POLLIN)
+        if poller.poll(min(seconds, QUICK_SECONDS) * 1000):
+            return True
+        said.register(poller)
+        while (left := end - time.monotonic()) > 0:
+            ready = {fd for fd, _ in poller.poll(min(left * 1000, LONGEST_POLL_MS))}
+            said.take(poller, ready)
+            if pidfd in ready:
+                return True
+        return False
     finally:
-        os.close(fd)
+        os.close(pidfd)
 
 
-def _exits_within_portably(child: subprocess.Popen[bytes], seconds: float) -> bool:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(seconds)
-        return True
+def _exits_within_portably(child: Child, said: Outputs, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    poller = select.poll()
+    said.register(poller)
+    while (left := end - time.monotonic()) > 0:
+        said.take(poller, {fd for fd, _ in poller.poll(min(left, PORTABLE_POLL_SECONDS) * 1000)})
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(0)
+            return True
     return False
 
 
-def _end_group(child: subprocess.Popen[bytes]) -> None:
+def _end_group(child: Child, said: Outputs) -> None:
     _signal_group(child.pid, signal.SIGTERM)
-    _exits_within(child, TERM_GRACE_SECONDS)
+    _exits_within(child, said, TERM_GRACE_SECONDS)
     # The leader may have gone and left children that ignore TERM.
     _signal_group(child.pid, signal.SIGKILL)
 
@@ -181,16 +188,7 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
-def _told(fd: int) -> str:
-    return _tail(fd, TAIL_BYTES).decode("utf-8", "replace")
-
-
-def _tail(fd: int, length: int) -> bytes:
-    size = os.fstat(fd).st_size
-    return os.pread(fd, length, max(0, size - length)) if size else b""
-
-
-def _keep(folder: Path, outputs: Mapping[str, int]) -> None:
+def _keep(folder: Path, said: Outputs) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
-    for name, fd in outputs.items():
-        (folder / name).write_bytes(_tail(fd, KEPT_BYTES))
+    (folder / "stdout").write_bytes(said.stdout.kept[-KEPT_BYTES:])
+    (folder / "stderr").write_bytes(said.stderr.kept[-KEPT_BYTES:])

@@ -40,7 +40,7 @@ def write(results: Path, result: Mapping[str, Any]) -> None:
 def read(results: Path, task_id: str) -> dict[str, Any] | None:
     """Return the result, None when there is none or it is not ours. Raises OSError when it cannot be read just now."""
     try:
-        result = json.loads(path_of(results, task_id).read_text("utf-8"))
+        result = json.loads(atomic.read_bytes(path_of(results, task_id)))
     except (FileNotFoundError, ValueError):
         return None
     return result if isinstance(result, dict) and result.get("task_id") == task_id else None

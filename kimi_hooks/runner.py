@@ -146,6 +146,7 @@ class Runner:
 
     def _work(self) -> None:
         self._parts.workspace.make_folders()
+        self._parts.settings.renew()
         self._watch.renew()
         if self._trouble is not None:
             self._intake.start_over()
@@ -226,7 +227,7 @@ class Runner:
 
     def _say_where_we_stand(self) -> None:
         """Let other processes know that we are at work, whom we ask, and whether tasks wait for a key."""
-        settings = self._parts.read_settings()
+        settings = self._parts.settings.current
         if settings.mark == self._told_mark:
             return
         self._told_mark = settings.mark

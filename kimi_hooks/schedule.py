@@ -12,9 +12,8 @@ from kimi_hooks.journal.standing import Standing, Waiting
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
-from kimi_hooks.pool import Pool
+from kimi_hooks.pool import Pool, Work
 from kimi_hooks.states import State
-from kimi_hooks.task import Task
 
 AFTER_A_BUG_SECONDS = 60.0
 
@@ -39,7 +38,7 @@ class Schedule:
 
     @property
     def lacks_key(self) -> bool:
-        return not self._parts.read_settings().get("KIMI_API_KEY")
+        return not self._parts.settings.current.get("KIMI_API_KEY")
 
     def start_due(self) -> None:
         """Start every task whose time has come, as far as the limits allow; end those that cannot start any more."""
@@ -53,7 +52,8 @@ class Schedule:
 
     def carry_on(self, entry: Entry) -> None:
         """Take a task to its end whose answer is on the disk already."""
-        self._submit(entry, self._parts.journal.read(lambda db: tasks.task_of(db, entry.id)))
+        task = self._parts.journal.read(lambda db: tasks.task_of(db, entry.id))
+        self._submit(entry, partial(worker.carry_on, self._parts, entry, task))
 
     def next_instant(self, standing: Standing) -> float | None:
         """Return when to look again, in seconds since 1970: a start, a retry, a free slot or a time-out."""
@@ -88,7 +88,7 @@ class Schedule:
 
     def _resume_if_mended(self, pause: facts.Pause | None) -> bool:
         """End a pause for a refused key or address once there is another one; tell whether that was so."""
-        if pause is None or not pause.mark or pause.mark == self._parts.read_settings().mark:
+        if pause is None or not pause.mark or pause.mark == self._parts.settings.current.mark:
             return False
         self._parts.journal.write(tasks.resume_queue)
         LOGGER.info("key or address have changed: the queue goes on")
@@ -121,15 +121,15 @@ class Schedule:
         if limit:
             start = partial(tasks.start_due, now=standing.now, limit=limit, standin=waiting.standin)
             for entry, task in self._parts.journal.write(start):
-                self._submit(entry, task)
+                self._submit(entry, partial(worker.run, self._parts, entry, task))
 
-    def _submit(self, entry: Entry, task: Task) -> None:
+    def _submit(self, entry: Entry, work: Work) -> None:
         self._in_flight[entry.id] = _Call(entry)
-        self._calls.submit(lambda: self._work(entry, task))
+        self._calls.submit(partial(self._work, entry, work))
 
-    def _work(self, entry: Entry, task: Task) -> None:
+    def _work(self, entry: Entry, work: Work) -> None:
         try:
-            worker.run(self._parts, entry, task)
+            work()
         except Exception as error:  # noqa: BLE001 - the task must not be lost to it
             LOGGER.exception("%s: could not be carried on", entry.id)
             self._troubled[entry.id] = (entry, error)

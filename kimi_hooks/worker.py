@@ -25,13 +25,23 @@ from kimi_hooks.task import Task
 def run(parts: Parts, entry: Entry, task: Task) -> None:
     """Take an executing task to its end, or back to the queue."""
     try:
-        turn = turns.last(parts.workspace.turns, entry.id) or ask(parts, entry, task)
+        turn = _stored(parts, entry) or ask(parts, entry, task)
     except TaskError as error:
         end(parts, entry, task, None, Failure("invalid_task", str(error)))
     except CallFailedError as error:
         settle_failure(parts, entry, task, error)
     else:
         end(parts, entry, task, turn, None)
+
+
+def carry_on(parts: Parts, entry: Entry, task: Task) -> None:
+    """Take a task to its end whose answer is on the disk already."""
+    end(parts, entry, task, turns.last(parts.workspace.turns, entry.id), None)
+
+
+def _stored(parts: Parts, entry: Entry) -> dict[str, Any] | None:
+    """Return an answer that an earlier attempt could not turn into a result."""
+    return turns.last(parts.workspace.turns, entry.id) if entry.attempts > 1 else None
 
 
 def ask(parts: Parts, entry: Entry, task: Task) -> dict[str, Any]:
@@ -60,7 +70,7 @@ def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedErro
     """Decide what a failed call means: the queue waits, the task is tried again, or it ends."""
     failure = error.failure
     if failure.action == "pause" and not entry.standin:
-        pause = facts.Pause(failure.kind, failure.message, parts.read_settings().mark)
+        pause = facts.Pause(failure.kind, failure.message, parts.settings.current.mark)
         parts.journal.write(lambda db: _pause(db, entry.id, pause))
         LOGGER.error("%s queue paused (%s): %s", entry.id, failure.kind, failure.message)
         parts.bell.ring()
@@ -72,7 +82,7 @@ def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedErro
 
 def kimi_endpoint(parts: Parts) -> Endpoint:
     """Return where Kimi is. The queue does not start a task without a key, so there is one."""
-    settings = parts.read_settings()
+    settings = parts.settings.current
     return Endpoint(url=settings.values["KIMI_API_URL"], key=settings.get("KIMI_API_KEY") or "", standin=False)
 
 

@@ -253,15 +253,24 @@ def test_a_hook_that_is_no_longer_configured_is_given_up_and_recorded(house: Hou
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="tells open files the way Linux does")
-def test_what_a_hook_is_given_and_says_lies_in_files_without_a_name(house: House) -> None:
-    """Nobody else can open them, and they do not stay."""
-    house.hook('#!/bin/sh\nfor fd in 0 1 2; do readlink "/proc/self/fd/$fd"; done > files.txt\n')
+def test_what_a_hook_is_given_and_says_lies_in_no_file(house: House) -> None:
+    """Nobody else can open it, and nothing of it stays."""
+    house.hook('#!/bin/sh\nfor fd in 0 1 2; do file=$(readlink "/proc/$$/fd/$fd"); echo "$file" >> files.txt; done\n')
     house.drop("a.md", "a")
     house.drain()
-    given, _, said = (house.home / "files.txt").read_text().splitlines()
+    given, said, complained = (house.home / "files.txt").read_text().splitlines()
     assert given.endswith("(deleted)")
-    assert said.endswith("(deleted)")
+    assert said.startswith("pipe:")
+    assert complained.startswith("pipe:")
     assert list(house.workspace.hook_runs.iterdir()) == []
+
+
+def test_a_hook_may_write_to_dev_stderr(house: House) -> None:
+    """Opening it anew does not cut off what was printed before."""
+    house.hook("#!/bin/sh\necho one >&2\necho two >/dev/stderr\necho three >&2\n")
+    house.drop("a.md", "a")
+    house.drain()
+    assert [run.stderr for run in house.runs()] == ["one\ntwo\nthree\n"]
 
 
 def test_the_folder_of_a_template_is_private_and_goes_after_success(house: House) -> None:

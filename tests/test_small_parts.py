@@ -120,7 +120,6 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
 def run(folder: Path, script: str, timeout: float = 20, stdin: bytes = b"") -> Finished:
     return Processes().run(
         ["sh", "-c", script],
-        folder=folder,
         keep=folder / "kept",
         stdin=stdin,
         env={"PATH": os.environ["PATH"]},
@@ -164,7 +163,7 @@ def test_large_input_may_be_ignored_and_large_output_is_cut(tmp_path: Path) -> N
 def test_a_command_that_is_not_there(tmp_path: Path) -> None:
     """Told apart from one that ran and failed."""
     with pytest.raises(LaunchError, match="/nowhere"):
-        Processes().run(["/nowhere/x"], folder=tmp_path, keep=tmp_path, stdin=b"", env={}, cwd=tmp_path, timeout=1)
+        Processes().run(["/nowhere/x"], keep=tmp_path, stdin=b"", env={}, cwd=tmp_path, timeout=1)
 
 
 def test_the_bell_wakes_from_a_signal_handler_and_from_threads() -> None:

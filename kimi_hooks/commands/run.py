@@ -43,7 +43,9 @@ def _run(workspace: Workspace, *, drain: bool) -> int:
     from kimi_hooks.runner import Runner  # noqa: PLC0415 - as above
 
     parts = assemble(workspace)
-    logs.set_up(workspace.log_file, console=not control.is_in_background(), secrets=parts.read_settings.secrets)
+    logs.set_up(
+        workspace.log_file, console=not control.is_in_background(), secrets=lambda: parts.settings.current.secrets
+    )
     runner = Runner(parts, on_ready=control.say_ready)
     runner.heed_signals()
     runner.run(drain=drain)

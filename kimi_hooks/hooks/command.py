@@ -51,7 +51,6 @@ def run(handler: HandlerPart, hook_input: Mapping[str, Any], env: Mapping[str, s
     script = _rendered(handler, {**hook_input, "config": site.config}, folder, site.home)
     run_it = partial(
         site.processes.run,
-        folder=site.runs,
         keep=folder,
         stdin=json.dumps(hook_input, ensure_ascii=False).encode("utf-8", "replace") + b"\n",
         env=env,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -116,18 +116,17 @@ class _Ticket(Generic[T]):
         self._error: BaseException | None = None
         self._value: T | None = None
 
-    def run(self, db: Connection) -> None:
-        db.execute("SAVEPOINT ticket")
+    def run(self, db: Connection) -> bool:
+        """Run the operation; False when it raised."""
+        self._error = None
         try:
             self._value = self._operation(db)
         except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that asked
-            db.execute("ROLLBACK TO ticket")
             self._error = error
-        finally:
-            db.execute("RELEASE ticket")
+        return self._error is None
 
     def fail(self, error: BaseException) -> None:
-        self._error = self._error or error
+        self._error = error
 
     def result(self) -> T:
         if self._error is not None:
@@ -155,7 +154,8 @@ class Journal:
     def write(self, operation: Callable[[Connection], T]) -> T:
         """Run the operation in a transaction and return its value once that is on the disk.
 
-        What it raises is raised here, with its changes undone; operations of other threads are not touched.
+        What it raises is raised here, with its changes undone; operations of other threads are not touched. They may
+        be run twice for that, so an operation changes nothing but the journal.
         """
         ticket = _Ticket(operation)
         with self._queue_lock:
@@ -178,18 +178,32 @@ class Journal:
         with self._queue_lock:
             tickets, self._queue = self._queue, []
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            for ticket in tickets:
-                ticket.run(self._db)
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            for ticket in tickets:
-                ticket.fail(error)
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            if not self._commit(tickets) and len(tickets) > 1:
+                for ticket in tickets:
+                    self._commit([ticket])
         finally:
             for ticket in tickets:
                 ticket.done = True
+
+    def _commit(self, tickets: Sequence[_Ticket[Any]]) -> bool:
+        """Run all operations in one transaction; False, with nothing changed, when one of them raised."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            if all(ticket.run(self._db) for ticket in tickets):
+                self._db.execute("COMMIT")
+                return True
+            self._roll_back()
+        except sqlite3.Error as error:
+            # The journal's own trouble, and so everybody's: nobody tries alone.
+            for ticket in tickets:
+                ticket.fail(error)
+            self._roll_back()
+            return True
+        return False
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
 
 def _without_trouble(work: Callable[[], T]) -> T:

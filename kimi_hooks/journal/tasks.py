@@ -145,10 +145,10 @@ def start_due(db: Connection, now: float, limit: int, *, standin: bool) -> list[
     return started
 
 
-_START = (
-    "UPDATE tasks SET state = 'executing', attempts = attempts + 1, started_at = coalesce(started_at, :now), "
-    f"deadline_at = coalesce(deadline_at, :now + timeout) WHERE seq = :seq RETURNING {_COLUMNS}, spec"  # noqa: S608 - ours
-)
+_START = f"""
+    UPDATE tasks SET state = 'executing', attempts = attempts + 1, started_at = coalesce(started_at, :now),
+        deadline_at = coalesce(deadline_at, :now + timeout) WHERE seq = :seq RETURNING {_COLUMNS}, spec
+"""  # noqa: S608 - ours
 
 
 def _start(db: Connection, seq: int, now: float) -> tuple[Entry, Task]:

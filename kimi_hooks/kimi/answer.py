@@ -130,7 +130,7 @@ def _parse(draft: Draft, data: str) -> Any:
 
 
 def _unreadable(draft: Draft, data: str) -> CallFailedError:
-    message = f"{_place(draft)} sent something that is not a chat event: {excerpt(data)!r}. It is tried again later."
+    message = f"{_place(draft)} sent something that is not a chat event: {excerpt(data)!r}. That may pass."
     return draft.fail("server_error", "retry", message)
 
 
@@ -144,7 +144,7 @@ def _cut(draft: Draft) -> CallFailedError:
     came = sum(map(len, draft.content))
     message = (
         f"{_place(draft)} ended the answer before its end (no {missing}, {came} characters of text had come, "
-        f"content type {excerpt(draft.content_type) or 'not given'}). It is tried again later."
+        f"content type {excerpt(draft.content_type) or 'not given'}). That may pass."
     )
     return draft.fail("server_error", "retry", message)
 
@@ -157,7 +157,7 @@ def _empty(draft: Draft, reason: str) -> CallFailedError:
         )
         return draft.fail("max_output_tokens", "never", message)
     if reason == "stop":
-        return draft.fail("unknown", "retry", f"{_place(draft)} sent an empty answer. It is tried again later.")
+        return draft.fail("unknown", "retry", f"{_place(draft)} sent an empty answer. That may pass.")
     message = f"{_place(draft)} sent no text and ended with {excerpt(reason)!r}, which is not understood here."
     return draft.fail("unknown", "never", message)
 

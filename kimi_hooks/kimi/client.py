@@ -128,15 +128,17 @@ class Client:
             raise draft.carry(self._broken(error, watch, draft)) from error
 
     def _post(self, endpoint: Endpoint, payload: bytes, watch: _Watch) -> requests.Response:
-        patience = watch.patience()
-        return self._session(endpoint).post(
-            f"{endpoint.url.rstrip('/')}/chat/completions",
-            data=payload,
-            headers=_HEADERS,
-            auth=_Bearer(endpoint.key),
-            timeout=(watch.at_most(self._connect_timeout), patience),
+        session = self._session(endpoint)
+        request = requests.Request("POST", f"{endpoint.url.rstrip('/')}/chat/completions", _HEADERS, data=payload)
+        request.auth = _Bearer(endpoint.key)
+        return session.send(
+            session.prepare_request(request),
+            timeout=(watch.at_most(self._connect_timeout), watch.patience()),
             allow_redirects=False,
             stream=True,
+            proxies=session.proxies,
+            verify=session.verify,
+            cert=session.cert,
         )
 
     def _session(self, endpoint: Endpoint) -> requests.Session:
@@ -153,7 +155,7 @@ class Client:
             whose, where = ("proxy", "HTTPS_PROXY") if proxy else ("API", "KIMI_API_URL")
             message = f"The {whose}'s address cannot be used ({_cause(error)}); mend {where}."
             return Failure("invalid_request", "pause", message)
-        message = f"{self._what_broke(error, watch, draft)}. It is tried again later."
+        message = f"{self._what_broke(error, watch, draft)}. That may pass."
         return Failure("server_error", "retry", message, draft.http_status, draft.request_id)
 
     def _what_broke(self, error: Exception, watch: _Watch, draft: Draft) -> str:

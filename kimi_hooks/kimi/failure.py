@@ -59,9 +59,9 @@ _REMEDY = {
     "set KIMI_MODEL or the task's model.",
     "content_filter": "Kimi's content filter refused the text; change the prompt.",
     "invalid_request": "Sending it again would be refused again; change the task.",
-    "rate_limit": "It is tried again later; if this stays, lower the limits in config.yaml.",
-    "overloaded": "It is tried again later; topping up the account does not help.",
-    "server_error": "It is tried again later.",
+    "rate_limit": "That may pass; if it stays, lower the limits in config.yaml.",
+    "overloaded": "That may pass; topping up the account does not help.",
+    "server_error": "That may pass.",
 }
 _PERMISSION = "The key may not do this (API not open to it, or this address is not on the organization's list)."
 _REDIRECT = "The redirect was not followed, for the key must not go elsewhere; set KIMI_API_URL to the final address."

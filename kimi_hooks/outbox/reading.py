@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from kimi_hooks import strict_yaml, task
+from kimi_hooks import atomic, strict_yaml, task
 from kimi_hooks.errors import TaskError
 
 ENDINGS = frozenset({".md", ".txt", ".yaml", ".yml", ".json"})
@@ -42,11 +42,13 @@ def read_bytes(path: Path, shown: str, max_bytes: int) -> tuple[bytes, int]:
         if error.errno not in _REFUSED:
             raise
         raise TaskError(f"{shown}: {_REFUSED[error.errno]}") from error
-    with os.fdopen(fd, "rb") as file:
+    try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise TaskError(f"{shown}: {_NO_FILE}")
-        data = file.read(max_bytes + 1)
+        data = atomic.read_up_to(fd, min(status.st_size, max_bytes) + 1)
+    finally:
+        os.close(fd)
     if len(data) > max_bytes:
         raise TaskError(f"{shown}: is larger than {max_bytes} bytes; shorten it or raise max_task_bytes in config.yaml")
     return data, status.st_uid
