@@ -51,6 +51,7 @@ class Cursor:
         self.read_bodies: Callable[[], None] | None = None
         self.tags = 0
         self.blocks = 0
+        self.fed = False  # whether a value may come in on standard input here
         self._opened: list[State] = []
         self._serials = itertools.count(1)
 

@@ -63,7 +63,11 @@ PREFIXES: Mapping[str, Prefix] = {
     "flock": Prefix(flags="nxsuo", takes="wE", operands=1),
     "chroot": Prefix(operands=1),
     "busybox": Prefix(),
+    "taskset": Prefix(operands=1),
+    "chrt": Prefix(operands=1),
+    **dict.fromkeys(("ltrace", "pkexec", "setpriv", "strace", "systemd-run", "unbuffer", "unshare"), Prefix()),
 }
+SSH = Prefix(flags="46AaCfGgKkMNnqsTtVvXxYy", takes="BbcDEeFIiJLlmOopQRSWw", operands=1)
 ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 
 

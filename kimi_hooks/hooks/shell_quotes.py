@@ -35,6 +35,12 @@ class Word:
         return not unknown and not _GLOB.search(self.bare)
 
     @property
+    def is_loose(self) -> bool:
+        """Whether a value makes its first character, which may then be a dash."""
+        begins = self.text.lstrip(EXPANSION)[:1]
+        return self.has_tag and (begins == TAG or (not begins and TAG not in self.text))
+
+    @property
     def assigns(self) -> bool:
         return ASSIGNMENT.match(self.bare) is not None
 

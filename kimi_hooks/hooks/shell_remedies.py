@@ -20,6 +20,10 @@ EVALUATED = (
     'call the command directly, or put the value in a variable, NAME=TAG , and use "$NAME" in the single-quoted code'
 )
 FORMAT = "write the format first, as in printf '%s\\n' TAG"
+PROGRAM = (
+    "write the program out and hand the value over behind -- , or in a variable, NAME=TAG , that the program looks up"
+)
+FIND = "let it follow a test, as in find . -name TAG , or begin it with a folder, as in find ./TAG"
 TEST = (
     "compare one value at a time, as in [ TAG = word ] or [ -n TAG ] , "
     'quoting every "$variable", and join tests with && or ||'

@@ -22,23 +22,22 @@ _DESCRIPTOR = re.compile(r"[0-9]+(?=[<>])|\{[A-Za-z_][A-Za-z0-9_]*\}(?=[<>])")
 class SimpleCommands(ABC):
     """Reads one simple command to its end and has it judged; function bodies go on in the grammar."""
 
-    def __init__(self, cursor: Cursor) -> None:
+    def __init__(self, cursor: Cursor, reading_functions: frozenset[str]) -> None:
         self._cursor = cursor
         self._words = Words(cursor, self._body)
-        self._rules = Rules(cursor)
-        self._fed = False
+        self._rules = Rules(cursor, reading_functions)
 
     @abstractmethod
     def _body(self, kind: str, *stops: str) -> str:
         """Read commands up to one of the stop words, which is passed and returned."""
 
     @abstractmethod
-    def _function_body(self) -> None:
+    def _function_body(self, name: str) -> None:
         """Read the compound command that is a function's body."""
 
     def _simple(self) -> None:
         cursor = self._cursor
-        command, blocks, serial = Command(cursor.pos, fed=self._fed), cursor.blocks, cursor.serial()
+        command, blocks, serial = Command(cursor.pos), cursor.blocks, cursor.serial()
         while self._element(command):
             cursor.place = ("arguments" if command.words else "assigned", serial)
             cursor.blanks()
@@ -48,7 +47,7 @@ class SimpleCommands(ABC):
         if cursor.pos == command.pos:
             cursor.lost("a place where a command is missing")
         command.has_block = cursor.blocks > blocks
-        if command.words and command.words[0].bare in RESERVED - {"in"}:
+        if command.words and command.words[0].bare in RESERVED - ({"in"} if cursor.bash else {"in", "time"}):
             cursor.lost(f"{command.words[0].bare} at this place", command.pos)
         self._rules.check(command)
 
@@ -62,6 +61,7 @@ class SimpleCommands(ABC):
         word = self._words.word(first=first, declares=declares, argument=True)
         if first and word.assigns:
             command.assigns = True
+            self._rules.check_assigned(word)
         else:
             command.words.append(word)
         return True
@@ -74,17 +74,17 @@ class SimpleCommands(ABC):
         if arguments is None or not plain:
             cursor.lost("a ( after a word")
         cursor.pos = arguments.end()
-        self._function_body()
-        self._redirections()
+        self._function_body(command.words[0].bare)
 
-    def _redirections(self) -> None:
-        """Those after a compound command."""
+    def _redirections(self) -> bool:
+        """Those after a compound command; whether one of them reads a value."""
         cursor = self._cursor
         command = Command(cursor.pos)
         cursor.place = ("after", cursor.serial())
         cursor.blanks()
         while self._redirection(command):
             cursor.blanks()
+        return command.reads_tag
 
     def _redirection(self, command: Command) -> bool:
         """Pass one redirection, if there is one."""
@@ -93,7 +93,7 @@ class SimpleCommands(ABC):
         found = _REDIRECTION.match(cursor.text, descriptor.end() if descriptor else cursor.pos)
         if found is None or cursor.starts("<(", ">("):
             return False
-        if found[0].startswith("&") or (descriptor and descriptor[0].startswith("{")):
+        if found[0].startswith(("&", "<<<")) or (descriptor and descriptor[0].startswith("{")):
             cursor.bash_only(f"{found[0]} here")
         cursor.pos = found.start()
         cursor.operator(len(found[0]))

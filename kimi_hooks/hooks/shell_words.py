@@ -7,7 +7,6 @@ import re
 from kimi_hooks.hooks import shell_remedies as remedies
 from kimi_hooks.hooks.shell_cursor import METACHARACTERS, WORD_ENDS
 from kimi_hooks.hooks.shell_marks import BLOCK, EXPANSION, TAG, Role
-from kimi_hooks.hooks.shell_names import SPECIAL
 from kimi_hooks.hooks.shell_quotes import ASSIGNMENT, Quotes, Word
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -56,20 +55,10 @@ class Words(Quotes):
         return True
 
     def _tag(self, word: Word, *, first: bool) -> None:
-        assigned = ASSIGNMENT.match(word.bare) if first else None
-        if first and assigned is None:
+        if first and not word.assigns:
             self.cursor.refuse_tag(self.cursor.pos, "stands at command position", remedies.COMMAND)
-        if assigned:
-            self._check_assigned(assigned)
         self.cursor.tag()
         word.add(TAG)
-
-    def _check_assigned(self, assigned: re.Match[str]) -> None:
-        if SPECIAL.fullmatch(assigned[1]):
-            cause = f"is assigned to {assigned[1]}, which the shell itself evaluates or uses"
-            self.cursor.refuse_tag(self.cursor.pos, cause, remedies.SPECIAL)
-        if assigned[2] or assigned[3]:
-            self.cursor.bash_only("a subscript or += in an assignment")
 
     def _block(self, word: Word, *, first: bool, argument: bool) -> bool:
         """A block mark either ends the word or stands inside it; in doubt it is refused."""
@@ -95,10 +84,13 @@ class Words(Quotes):
 
     def _process(self, word: Word) -> None:
         cursor = self.cursor
-        start = cursor.pos
+        start, outer = cursor.pos, cursor.fed
         cursor.bash_only("<( )")
+        # What is written into >( ) may be a value, whoever writes it.
+        cursor.fed = outer or cursor.starts(">")
         cursor.operator(2)
         self.commands("<( )", ")")
+        cursor.fed = outer
         self._expanded(word, splits=False)
         cursor.passed(start, "<( )")
 
@@ -131,6 +123,8 @@ class Words(Quotes):
         cursor.pos += 1
         word.add(EXPANSION)
         cursor.passed(start, "an array")
+        if cursor.peek() not in METACHARACTERS | {"", BLOCK}:
+            cursor.lost("text directly after an array")
 
     def _element(self) -> None:
         cursor = self.cursor

@@ -34,7 +34,11 @@ _BLOCK_NAMES: Mapping[type, str] = {
     nodes.FromImport: "from",
     nodes.Scope: "autoescape",
 }
-_EXPRESSION_ERRORS = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_EXPRESSION_ERRORS = (
+    jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MemoryError,
+    RecursionError,
+)  # fmt: skip
+_DEEP = "loops, conditions or parentheses stand too deep inside each other; use fewer levels"
 
 
 class _UnusableValueError(ValueError):
@@ -69,6 +73,8 @@ class ScriptTemplate:
             return f"{where}{error}"
         if isinstance(error, jinja2.UndefinedError):
             return f"{where}{error}; give it a value where it may be missing, as in |default('')"
+        if isinstance(error, RecursionError):
+            return f"{where}the value is nested too deep to be one text; name the part of it that you need"
         return f"{where}{type(error).__name__}: {error}; mend the expression"
 
 
@@ -90,6 +96,13 @@ def check_source(source: str, path: Path, known_names: Collection[str]) -> Scrip
     """Check a template's text; `path` is what messages call it."""
     where = str(path)
     _check_characters(source, where)
+    try:
+        return _check(source, path, where, known_names)
+    except (RecursionError, MemoryError) as error:
+        raise TemplateError(f"{where}:1: {_DEEP}") from error
+
+
+def _check(source: str, path: Path, where: str, known_names: Collection[str]) -> ScriptTemplate:
     environment = _environment()
     try:
         tags = _read_tags(environment, source, where)
@@ -127,7 +140,11 @@ def _environment() -> jinja2.Environment:
 
 
 def _compile(environment: jinja2.Environment, source: str, where: str) -> jinja2.Template:
-    code = environment.compile(source, filename=where)
+    try:
+        code = environment.compile(source, filename=where)
+    except SyntaxError as error:
+        # Python's compiler has its own limits: 20 loops, 100 conditions inside each other.
+        raise TemplateError(f"{where}:1: {_DEEP}") from error
     return environment.template_class.from_code(environment, code, environment.make_globals(None))
 
 
@@ -143,6 +160,8 @@ def _text(value: object) -> str:
             return str(value)
         case Mapping() | list() | tuple():
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if callable(value):
+        raise _UnusableValueError("a function has no text; call it with () , or write metadata['NAME'] for a key NAME")
     raise _UnusableValueError(f"a {type(value).__name__} has no text; add a filter such as |list or |join(' ')")
 
 

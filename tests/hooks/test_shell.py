@@ -195,6 +195,17 @@ BLOCKS = {
     "in a quoted here-document": "cat <<'E'\n{% if flag %}\na\n{% endif %}\nE\n",
     "after a here-document has begun": "cat <<E {% if flag %}a{% endif %}\na\nE\n",
     "opening a quote": "{% if flag %}'{% else %}'{% endif %}",
+    "opening a double quote": 'ls {% if flag %}"{% endif %}a"',
+    "opening one of two quotes": "ls {% if flag %}'{% else %}\"{% endif %}a'",
+    "opening a quote beside a comment": "ls {% if flag %}'{# it's #}{% else %}'{# #}{% endif %}a'",
+    "closing a quote": "ls 'a{% if flag %}'{% else %}b'{% endif %}",
+    "opening a here-document": "{% for i in items %}cat <<E\n{% endfor %}\na\nE\n",
+    "opening one of two here-documents": "cat {% if flag %}<<E{% else %}<<'E'{% endif %}\na\nE\n",
+    "closing a here-document": "cat <<E\na\n{% if flag %}E\n{% endif %}b\nE\n",
+    "opening $( )": "ls $({% if flag %}ls {{ x }}){% else %}ls){% endif %}",
+    "opening backticks": "ls {% if flag %}`{% endif %}ls`",
+    "closing a loop": "while true; do ls {{ x }}; {% if flag %}done{% else %}done{% endif %}\n",
+    "opening a case": "case a in {% for i in items %}a) ls {% endfor %};; esac",
     "opening a comment": "ls {% if flag %}# {% endif %}{{ x }}\n",
     "holding a command's name": "{% if flag %}echo {% endif %}{{ x }}",
     "holding part of a command's name": "e{% if flag %}va{% endif %}l {{ x }}",
@@ -292,32 +303,38 @@ ALLOWED_BLOCKS = {
 
 @pytest.mark.parametrize("body", INSIDE.values(), ids=INSIDE)
 def test_no_tag_inside_quotes_or_what_is_evaluated(body: str) -> None:
+    """Where the shell would evaluate or split a value, a tag is refused with its line."""
     assert "{{ x }}" in refused(body, line=2) or "$[" in body
 
 
 @pytest.mark.parametrize("opening", ["<<E", "<<'E'", '<<"E"', "<<\\E", "<<-E", "<< E"])
 def test_no_tag_inside_a_here_document(opening: str) -> None:
+    """However its delimiter is written, a here-document holds no tag."""
     assert "here-document" in refused(f"cat {opening}\na\n b {{{{ x }}}}\nE\n", line=4)
 
 
 @pytest.mark.parametrize("body", COMMAND_POSITION.values(), ids=COMMAND_POSITION)
 def test_no_tag_is_a_command_or_a_name(body: str) -> None:
+    """No value chooses what is run, or which variable or function is meant."""
     refused(body, line=1 + len(body.splitlines()))
 
 
 @pytest.mark.parametrize("command", EVALUATING.split())
 def test_no_tag_is_an_argument_of_a_command_that_evaluates(command: str) -> None:
+    """Builtins that evaluate their arguments get none from a tag."""
     refused(f"{command} {{{{ x }}}}", line=2)
     refused(f"command {command} -a a={{{{ x }}}}", line=2)
 
 
 @pytest.mark.parametrize("body", EVALUATED.values(), ids=EVALUATED)
 def test_no_value_is_evaluated(body: str) -> None:
+    """Nor do the other forms in which an argument is evaluated."""
     refused(body)
 
 
 @pytest.mark.parametrize("name", SPECIAL.split())
 def test_no_tag_is_assigned_to_a_variable_of_the_shell(name: str) -> None:
+    """Variables that the shell acts on are not set by a value."""
     refused(f"{name}={{{{ x }}}}", line=2)
     refused(f"for {name} in {{{{ x }}}}; do :; done", line=2)
     refused(f"env {name}=a{{{{ x }}}} ls", line=2)
@@ -325,33 +342,137 @@ def test_no_tag_is_assigned_to_a_variable_of_the_shell(name: str) -> None:
 
 @pytest.mark.parametrize("body", LOST.values(), ids=LOST)
 def test_what_cannot_be_followed_is_refused(body: str) -> None:
+    """In doubt a template is refused: a misread quote would misplace every tag after it."""
     refused(body)
 
 
 @pytest.mark.parametrize("body", BASH_ONLY.values(), ids=BASH_ONLY)
 def test_what_shells_read_differently_needs_bash(body: str) -> None:
+    """A construct that only bash has needs a bash first line."""
     checked(body, BASH)
     refused(body, SH)
 
 
 @pytest.mark.parametrize("body", BLOCKS.values(), ids=BLOCKS)
 def test_a_block_begins_and_ends_at_the_same_place_of_the_shell(body: str) -> None:
+    """Whichever branch is taken, the shell stands at the same place after a block."""
     refused(body)
 
 
 @pytest.mark.parametrize("body", [*ALLOWED.values(), *ALLOWED_BLOCKS.values()], ids=[*ALLOWED, *ALLOWED_BLOCKS])
 def test_a_tag_is_allowed_where_it_is_one_word(body: str) -> None:
+    """What is safe is accepted, or nobody would use it."""
     checked(body, BASH)
 
 
 @pytest.mark.parametrize("body", ["echo 'it", 'eval "$a', "((", "if", "cat <<E"])
 def test_a_template_without_tags_is_not_followed(body: str) -> None:
+    """Without a value there is nothing to guard."""
     checked(body)
 
 
+# How the command may be written, and what may stand before it; the first word goes to {}, the rest to [].
+WAYS = {
+    "alone": "{} []",
+    "with its folder": "/usr/bin/{} []",
+    "quoted": '"{}" []',
+    "half quoted": "''{} []",
+    "escaped": "\\{} []",
+    "behind command": "command {} []",
+    "behind command -p --": "command -p -- {} []",
+    "behind builtin": "builtin {} []",
+    "behind exec": "exec {} []",
+    "behind exec -a": "exec -a name {} []",
+    "behind env": "env {} []",
+    "behind env -i a=1": "/usr/bin/env -i a=1 {} []",
+    "behind sudo": "sudo -u nobody {} []",
+    "behind nohup nice": "nohup nice -n 5 {} []",
+    "behind timeout": "timeout -k 1 5 {} []",
+    "behind xargs": "ls | xargs -n 1 {} []",
+    "behind find -exec": "find . -exec {} [] ;",
+    "behind strace": "strace {} []",
+    "behind an assignment": "a=1 {} []",
+    "behind a redirection": "> file {} []",
+    "behind !": "! {} []",
+    "behind time": "time -p {} []",
+    "behind &&": "ls && {} []",
+    "behind |": "ls | {} []",
+    "behind then": "if ls; then {} []; fi",
+    "behind do": "while ls; do {} []; done",
+    "behind {": "{ {} []; }",
+    "behind (": "( {} [] )",
+    "in $( )": 'a="$({} [])"',
+    "in <( )": "cat <({} [])",
+    "in a function": "f() { {} []; }",
+    "in a case": "case a in a) {} [] ;; esac",
+}
+EVALUATE = {
+    **{
+        f"{name} with a value": (name, "{{ x }}")
+        for name in [
+            "eval",
+            "trap",
+            "source",
+            "let",
+            "declare",
+            "typeset",
+            "local",
+            "export",
+            "readonly",
+            "read",
+            "unset",
+        ]
+    },
+    **{
+        f"{name} with a name": (name, "a={{ x }}")
+        for name in ["eval", "let", "declare", "typeset", "local", "export", "readonly"]
+    },
+    "trap with a signal": ("trap", "{{ x }} EXIT"),
+    "printf -v": ("printf", "-v {{ x }} %s a"),
+    "printf -v, the value": ("printf", "-v a %s {{ x }}"),
+    "printf -va": ("printf", "-va %s {{ x }}"),
+    "test -v": ("test", "-v {{ x }}"),
+    "[ -v": ("[", "-v {{ x }} ]"),
+    "[ ! -v": ("[", "! -v {{ x }} ]"),
+    "sh -c": ("sh", "-c {{ x }}"),
+    "bash -c": ("bash", "-c {{ x }}"),
+    "dash -ec": ("dash", "-ec {{ x }}"),
+    "bash -lc": ("bash", "-lc {{ x }}"),
+    "bash -xec": ("bash", "-xec {{ x }}"),
+    "bash -e -c": ("bash", "-e -c {{ x }}"),
+    "bash +e -c": ("bash", "+e -c {{ x }}"),
+    "bash -o pipefail -c": ("bash", "-o pipefail -c {{ x }}"),
+    "bash --norc -c": ("bash", "--norc -c {{ x }}"),
+    "sh -c --": ("sh", "-c -- {{ x }}"),
+    "sh -c, an argument": ("sh", "-c 'ls \"$1\"' _ {{ x }}"),
+    "sh -c, part of it": ("sh", "-c ls' '{{ x }}"),
+}
+
+
+@pytest.mark.parametrize("command", EVALUATE.values(), ids=EVALUATE)
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_no_way_of_writing_a_command_lets_a_value_be_evaluated(way: str, command: tuple[str, str]) -> None:
+    """A command that evaluates is known behind whatever stands before it, and however its name is written."""
+    refused(way.replace("{}", command[0]).replace("[]", command[1]), line=2)
+
+
+@pytest.mark.parametrize("way", [way for name, way in WAYS.items() if name != "with its folder"])
+def test_the_command_dot_is_known_everywhere(way: str) -> None:
+    """Reading a script that a value names is running the value."""
+    refused(way.replace("{}", ".").replace("[]", "{{ x }}"), line=2)
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_harmless_command_is_accepted_in_each_way(way: str) -> None:
+    """What is refused is refused for the command, not for what stands around it."""
+    checked(way.replace("{}", "ls").replace("[]", "-- {{ x }}"))
+
+
 def test_a_number_is_not_to_be_calculated_with_unchecked() -> None:
+    """The remedy for arithmetic lets only a number through."""
     assert "exit 1" in refused("echo $(( {{ x }} ))")
 
 
 def test_the_remedy_names_a_variable_after_the_tag() -> None:
+    """The remedy can be copied as it stands."""
     assert "foo={{ metadata.foo|upper }}" in refused('echo "{{ metadata.foo|upper }}"')

@@ -171,6 +171,7 @@ def accepted(body: str, first: str) -> ScriptTemplate | None:
 def test_an_accepted_script_evaluates_no_value(
     tmp_path: Path, body: str, shell: tuple[str, str], data: st.DataObject
 ) -> None:
+    """Whatever is put together from these fragments and accepted runs no value."""
     template = accepted(body, shell[1])
     assume(template is not None and "{{" in body)
     assert template is not None
