@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 
 import click
@@ -93,6 +92,8 @@ def main() -> None:
 
 def _log_bug(home: Home) -> str:
     """Write the traceback to the workspace's log, or to the terminal where there is none; tell where."""
+    import traceback  # noqa: PLC0415 - a tenth of what a verb takes to start
+
     try:
         file = home.find().log_file
         with file.open("a", encoding="utf-8") as log:

@@ -27,7 +27,8 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built as parts of the whole when that is first read; each on its own would double the start of every verb.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class KimiPart(_Part):
