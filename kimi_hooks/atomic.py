@@ -8,6 +8,8 @@ import random
 from pathlib import Path
 
 TEMPORARY_PREFIX = ".tmp-"
+# 2 GiB less a page, on Linux: read(2). Elsewhere it is not less.
+LARGEST_READ = 0x7FFFF000
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o644, synced: bool = True) -> None:
@@ -44,9 +46,10 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_up_to(fd: int, length: int) -> bytes:
-    """Return that many bytes of an open file, or all there are. Raises OSError."""
+    """Return that many bytes of an open plain file, or all there are. Raises OSError."""
     data = os.read(fd, length)
-    while len(data) < length and (more := os.read(fd, length - len(data))):
+    # Less than was asked for is the end of the file, but for what the kernel gives at most in one piece.
+    while LARGEST_READ <= len(data) < length and (more := os.read(fd, length - len(data))):
         data += more
     return data
 

@@ -92,9 +92,10 @@ def _insert(parts: Parts, claims: list[Claim]) -> None:
     for read in new:
         if read.refusal is not None:
             _write_refusal(parts, read, read.refusal, now)
+    accepted = {read.claim.task_id for read in new if read.refusal is None}
     inserted = parts.journal.write(lambda db: _insert_rows(db, parts, new, now))
     for claim in claims:
-        _put_away(parts, claim)
+        _put_away(parts, claim, may_be_refused=claim.task_id not in accepted)
     for read in inserted:
         _log(read)
 
@@ -163,11 +164,11 @@ def _write_refusal(parts: Parts, read: _Read, reason: str, now: float) -> None:
     atomic.write_text(file, f"{reason}\n\nMend the file and drop it into outbox/ again.\n")
 
 
-def _put_away(parts: Parts, claim: Claim) -> None:
+def _put_away(parts: Parts, claim: Claim, *, may_be_refused: bool) -> None:
     """Unlink an accepted file; keep a refused one beside its reason."""
     rejected = parts.workspace.rejected / claim.path.name
     with contextlib.suppress(FileNotFoundError):
-        if rejected.with_name(f"{rejected.name}.reason.txt").exists():
+        if may_be_refused and rejected.with_name(f"{rejected.name}.reason.txt").exists():
             claim.path.rename(rejected)
         else:
             claim.path.unlink()

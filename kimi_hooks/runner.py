@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -96,6 +97,8 @@ class Runner:
             self._schedule.carry_on(entry)
         self._turn()
         self._is_ready = True
+        # What is here by now stays; the collector need not look at it again and again.
+        gc.freeze()
         self._say_where_we_stand()
         self._on_ready()
         LOGGER.info("runner started in %s, process %d", self._parts.workspace.home, os.getpid())

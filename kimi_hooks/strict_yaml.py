@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -19,23 +19,22 @@ class YamlMistakeError(ValueError):
     """The text is not the YAML we take; the message says where and why."""
 
 
-if yaml.__with_libyaml__:
+if TYPE_CHECKING or not yaml.__with_libyaml__:
+    _Loader = yaml.SafeLoader
+else:
     from yaml.composer import Composer
     from yaml.constructor import SafeConstructor
     from yaml.cyaml import CParser
     from yaml.resolver import Resolver
 
-    class _Loader(Composer, CParser, SafeConstructor, Resolver):  # type: ignore[misc]  # as yaml.CSafeLoader
-        """The C library reads, five times as fast; nodes are put together in Python, where we can refuse them."""
+    class _Loader(Composer, CParser, SafeConstructor, Resolver):
+        """The C library reads, many times as fast; nodes are put together in Python, where we can refuse them."""
 
         def __init__(self, text: str) -> None:
             CParser.__init__(self, text)
             Composer.__init__(self)
             SafeConstructor.__init__(self)
             Resolver.__init__(self)
-
-else:
-    _Loader = yaml.SafeLoader  # type: ignore[misc,assignment]  # a PyYAML that was built without it
 
 
 class _StrictLoader(_Loader):

@@ -38,11 +38,12 @@ class Call:
             if self._aborted:
                 raise ConnectionAbortedError("the call was ended")
         # Otherwise a big prompt on a slow line would have to leave within the time allowed for connecting.
-        sock.settimeout(self.patience)
+        if sock.gettimeout() != self.patience:
+            sock.settimeout(self.patience)
 
     def wait_at_most(self, seconds: float) -> None:
         """Change how long the next read may wait."""
-        if self._socket is not None:
+        if self._socket is not None and self._socket.gettimeout() != seconds:
             with suppress(OSError):
                 self._socket.settimeout(seconds)
 

@@ -189,7 +189,7 @@ def _held_open(path: Path) -> bool | None:
     """Tell whether anybody holds the file open for writing; None when the system will not say.
 
     A read lease is granted only when nobody does (fcntl(2), F_SETLEASE): microseconds, where waiting for stillness
-    takes half a second.
+    takes half a second. Closing the file gives the lease back.
     """
     if not hasattr(fcntl, "F_SETLEASE"):
         return None
@@ -201,7 +201,6 @@ def _held_open(path: Path) -> bool | None:
         # A writer that opens the file just now breaks the lease, which sends a signal: SIGIO would end the process.
         fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError as error:
         return True if error.errno == errno.EAGAIN else None
     finally:
