@@ -13,7 +13,7 @@ say() { printf '%s\\n' "$@"; }
 LAST = "\nput a{{ x }}b {{ y }}\n"
 
 # fmt: off
-TAGS = ("{{ x }}", "{{ x }}", "{{ x }}", "{{ y }}", "{{ x|safe }}", "{{- x }}", "{{ [x]|first }}", "{{ x ~ y }}")
+TAGS = ("{{ x }}", "{{ x }}", "{{ x }}", "{{ y }}", "{{ x|string }}", "{{- x }}", "{{ [x]|first }}", "{{ x ~ y }}")
 # Sane ones are accepted as a rule; odd ones are mostly refused, and what follows them may be misread.
 WORDS = (
     *("%s", "%s", "%s", "--a=%s", "a=%s", "%s,b", "%s%s", "~%s", "%s~", "a:~%s", "{a,%s}", "{b,%s}c", "[%s]", "'a'%s", '"a"%s"b"'),

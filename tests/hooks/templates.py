@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,18 +43,23 @@ def refused(body: str, first: str = BASH, line: int | None = None) -> str:
     return message
 
 
-def run(script: str, folder: Path, shell: str = "bash") -> subprocess.CompletedProcess[bytes]:
-    """Run a rendered script as a hook is run: from a file, in a folder of its own."""
+def run(script: str, folder: Path, shell: str = "bash", seconds: float = 20) -> subprocess.CompletedProcess[bytes]:
+    """Run a rendered script as a hook is run: from a file, in a folder of its own; nothing of it stays behind."""
     file = folder / "script.sh"
     file.write_bytes(script.encode())
     environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(folder)}
-    return subprocess.run(
+    with subprocess.Popen(
         [shell, str(file)],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=20,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         start_new_session=True,
-    )
+    ) as child:
+        try:
+            stdout, stderr = child.communicate(timeout=seconds)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+    return subprocess.CompletedProcess(child.args, child.returncode, stdout, stderr)
