@@ -41,7 +41,7 @@ def _run(parts: Parts, delivery: Delivery, hook: Hook, result: dict[str, Any]) -
     env = command.environment(hook_input, parts.environ, named, parts.workspace.home)
     try:
         return command.run(hook.handler, hook_input, env, parts.site)
-    except (LaunchError, TemplateError, OSError) as error:
+    except (LaunchError, TemplateError) as error:
         return never_started(str(error))
 
 

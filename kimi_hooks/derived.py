@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from dataclasses import dataclass
 
 from kimi_hooks import results
 from kimi_hooks.clock import iso
@@ -31,29 +31,37 @@ class Derived:
     def __init__(self, workspace: Workspace, journal: Journal) -> None:
         self._workspace = workspace
         self._journal = journal
-        self._pending: deque[str] = deque()
+        self._pending: list[str] = []
         self._more = 0
         self._ended = 0
 
     def refresh(self, *, anew: bool = True) -> None:
         """Write the three files; not `anew`, only what has ended since the last time is looked up. Raises OSError."""
-        after = 0 if anew else self._ended
-        ended, latest, entries = self._journal.read(lambda db: _look(db, after))
-        if anew:
-            self._pending.clear()
-            self._more = self._journal.read(tasks.pending_count) - len(entries)
-        self._pending.extendleft(_listed(self._workspace, entry) for entry in reversed(entries))
-        self._ended = ended
-        while len(self._pending) > results.MAX_PENDING:
-            self._pending.pop()
-            self._more += 1
+        seen = self._journal.read(lambda db: _look(db, None if anew else self._ended))
+        new = [_listed(self._workspace, entry) for entry in seen.entries]
+        known = [] if anew else self._pending
+        self._more = seen.more if anew else self._more + max(0, len(new) + len(known) - results.MAX_PENDING)
+        self._pending, self._ended = [*new, *known][: results.MAX_PENDING], seen.ended
         results.write_pending(self._workspace.results, self._pending, self._more)
-        results.write_latest(self._workspace.results, latest)
+        results.write_latest(self._workspace.results, seen.latest)
 
 
-def _look(db: Connection, after: int) -> tuple[int, str | None, list[Entry]]:
-    limit = results.MAX_PENDING if after == 0 else -1
-    return tasks.ended_count(db), tasks.latest_ended(db), tasks.pending(db, after, limit)
+@dataclass(frozen=True)
+class _Seen:
+    """`entries` are the pending tasks that are new to us, the newest first; `more` those beyond the limit."""
+
+    ended: int
+    latest: str | None
+    entries: list[Entry]
+    more: int
+
+
+def _look(db: Connection, after: int | None) -> _Seen:
+    """Return what has ended after the `after`th; None for all, as far as there is room for them."""
+    limit = results.MAX_PENDING if after is None else -1
+    entries = tasks.pending(db, after or 0, limit)
+    more = tasks.pending_count(db) - len(entries) if after is None else 0
+    return _Seen(tasks.ended_count(db), tasks.latest_ended(db), entries, more)
 
 
 def _listed(workspace: Workspace, entry: Entry) -> str:

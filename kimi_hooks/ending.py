@@ -33,16 +33,37 @@ def end(
 ) -> dict[str, Any]:
     """End a task that has a row: done when there is no failure. Returns the result."""
     result = build(entry, task, turn, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL"))
+    publish(parts, result)
+    return result
+
+
+def publish(parts: Parts, result: Mapping[str, Any]) -> None:
+    """Put a finished result into `results/`, and bring the journal in step. Raises OSError and JournalError."""
     try:
         results.write(parts.workspace.results, result)
     except OSError:
         # The answer may have been paid for: kept on our own disk, it is not asked for again.
-        if turn is not None:
-            turns.write(parts.workspace.turns, entry.id, 1, turn)
+        turns.keep(parts.workspace.turns, result)
         raise
     settle(parts, result)
-    turns.forget(parts.workspace.turns, entry.id)
-    return result
+    turns.forget(parts.workspace.turns, result["task_id"])
+
+
+def has_result(parts: Parts, task_id: str) -> bool:
+    """Tell whether the task's end is on the disk already, wherever that could be written."""
+    there = results.read(parts.workspace.results, task_id)
+    return there is not None or turns.kept(parts.workspace.turns, task_id) is not None
+
+
+def carry_on(parts: Parts, task_id: str) -> bool:
+    """Finish what stopped between a task's end and its row; tell whether there was anything. Raises as `publish`."""
+    there = results.read(parts.workspace.results, task_id)
+    kept = turns.kept(parts.workspace.turns, task_id) if there is None else None
+    if there is not None:
+        settle(parts, there)
+    elif kept is not None:
+        publish(parts, kept)
+    return there is not None or kept is not None
 
 
 def settle(parts: Parts, result: Mapping[str, Any]) -> None:

@@ -58,7 +58,7 @@ class Intake:
         batch = [self._listed.popleft() for _ in range(min(BATCH, len(self._listed)))]
         taken = len(_take(self._parts, batch)) if batch else 0
         self._taken_in_a_row += taken
-        if taken or self._listed:
+        if batch:
             return 0.0
         was_large, self._taken_in_a_row = self._taken_in_a_row > LARGE_DRAIN, 0
         return LOOK_AGAIN_SECONDS if was_large else look_again

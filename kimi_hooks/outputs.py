@@ -65,7 +65,11 @@ class Outputs:
         """Read what a command left in the pipes; a child of its own that writes on is not waited for."""
         poller = select.poll()
         self.register(poller)
-        self.take(poller, {fd for fd, what in poller.poll(0) if what & select.POLLIN})
+        for _ in range(2 * KEPT_BYTES // _READ_BYTES):
+            ready = {fd for fd, what in poller.poll(0) if what & select.POLLIN}
+            if not ready:
+                return
+            self.take(poller, ready)
 
 
 @contextmanager

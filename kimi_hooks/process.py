@@ -8,6 +8,7 @@ then KILL go to the whole process group.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -26,6 +27,8 @@ from kimi_hooks.outputs import KEPT_BYTES, Outputs
 Child = subprocess.Popen[bytes]
 
 TERM_GRACE_SECONDS = 2.0
+# What this process or the machine lacks just now: no fault of the command.
+OUR_OWN_WANT = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
 LONGEST_POLL_MS = 2**31 - 1
 # Most hooks print less than a pipe holds and end sooner than this: they wake us once.
 QUICK_SECONDS = 0.1
@@ -71,15 +74,16 @@ class Processes:
         """Run the command to its end, at most `timeout` seconds.
 
         The last MiB of each output of a command that fails is put into the folder `keep`. Raises LaunchError when it
-        cannot be started, and OSError.
+        cannot be started, and OSError when that is for want of something on our side.
         """
-        with _holding(stdin, keep.parent) as given, outputs.opened() as said:
-            started = time.monotonic()
-            child = self._start(argv, given, said, env, cwd)
+        with outputs.opened() as said:
+            with _holding(stdin, keep.parent) as given:
+                started = time.monotonic()
+                child = self._start(argv, given, said, env, cwd)
             exit_code, timed_out = self._wait(child, said, timeout)
             took = int((time.monotonic() - started) * 1000)
             said.take_rest()
-            if exit_code != 0:
+            if exit_code != 0 or timed_out:
                 _keep(keep, said)
             return Finished(exit_code, timed_out, took, said.stdout.told(), said.stderr.told())
 
@@ -96,6 +100,11 @@ class Processes:
             if timed_out:
                 _end_group(child, said)
             return child.wait(), timed_out
+        except BaseException:
+            # Nobody would ever end or reap it.
+            _signal_group(child.pid, signal.SIGKILL)
+            child.wait()
+            raise
         finally:
             with self._lock:
                 self._running.discard(child.pid)
@@ -108,6 +117,8 @@ class Processes:
                     argv, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd, start_new_session=True
                 )
             except (OSError, ValueError) as error:
+                if isinstance(error, OSError) and error.errno in OUR_OWN_WANT:
+                    raise
                 raise LaunchError(f"{argv[0]}: cannot be started: {error}") from error
             self._running.add(child.pid)
         said.hand_over()
@@ -189,6 +200,8 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 
 def _keep(folder: Path, said: Outputs) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    (folder / "stdout").write_bytes(said.stdout.kept[-KEPT_BYTES:])
-    (folder / "stderr").write_bytes(said.stderr.kept[-KEPT_BYTES:])
+    # A full disk must not change what became of the command.
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (folder / "stdout").write_bytes(said.stdout.kept[-KEPT_BYTES:])
+        (folder / "stderr").write_bytes(said.stderr.kept[-KEPT_BYTES:])

@@ -21,7 +21,7 @@ REPEATED_IMITATION = "a call was cut when the runner died; it was made again"
 
 
 def recover(parts: Parts) -> list[Entry]:
-    """Bring the disk and the journal in step. Returns the tasks whose answer is there and only has to be carried on."""
+    """Bring the disk and the journal in step. Returns the tasks whose result only has to be carried on."""
     now = parts.clock.now()
     _tidy(parts, now)
     parts.journal.write(deliveries.forget_running)
@@ -46,12 +46,12 @@ def _tidy(parts: Parts, now: float) -> None:
 
 
 def _has_answer(parts: Parts, entry: Entry) -> bool:
-    """Settle an interrupted task by what is on the disk; tell whether a stored answer has to be carried on."""
+    """Settle an interrupted task by what is on the disk; tell whether a result has to be put into `results/`."""
     result = results.read(parts.workspace.results, entry.id)
     if result is not None:
         ending.settle(parts, result)
         return False
-    if turns.last(parts.workspace.turns, entry.id) is not None:
+    if turns.kept(parts.workspace.turns, entry.id) is not None:
         return True
     _answer_unknown(parts, entry)
     return False

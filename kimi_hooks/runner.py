@@ -165,12 +165,14 @@ class Runner:
 
     def _refresh(self, standing: Standing) -> None:
         """Bring `results/` in step with the journal, once for all that has ended since."""
-        acked = standing.any_ack and derived.write_acks(self._parts.workspace, self._parts.journal)
         # A new pause is told this way too: who waits for a task watches these files.
         now = standing.ended, standing.pause
-        if acked or now != self._refreshed:
-            self._derived.refresh(anew=acked or self._refreshed is None)
-            self._refreshed = now
+        if now == self._refreshed and not standing.any_ack:
+            return
+        anew, self._refreshed = standing.any_ack or self._refreshed is None, None
+        derived.write_acks(self._parts.workspace, self._parts.journal)
+        self._derived.refresh(anew=anew)
+        self._refreshed = now
 
     def _deliver(self, standing: Standing) -> None:
         """Start the hooks that are owed news; the derived files that they may read are written before."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from kimi_hooks import limits, turns, worker
+from kimi_hooks import ending, limits, worker
 from kimi_hooks.ending import Failure
-from kimi_hooks.journal import facts, needs, tasks
+from kimi_hooks.journal import facts, needs, sends, tasks
 from kimi_hooks.journal.standing import Standing, Waiting
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
-from kimi_hooks.pool import Pool, Work
+from kimi_hooks.pool import Pool
 from kimi_hooks.states import State
 
 AFTER_A_BUG_SECONDS = 60.0
+ANSWERED_SECONDS = 5.0
 
 
 @dataclass
@@ -52,8 +54,7 @@ class Schedule:
 
     def carry_on(self, entry: Entry) -> None:
         """Take a task to its end whose answer is on the disk already."""
-        task = self._parts.journal.read(lambda db: tasks.task_of(db, entry.id))
-        self._submit(entry, partial(worker.carry_on, self._parts, entry, task))
+        self._submit(entry, partial(ending.carry_on, self._parts, entry.id))
 
     def next_instant(self, standing: Standing) -> float | None:
         """Return when to look again, in seconds since 1970: a start, a retry, a free slot or a time-out."""
@@ -74,6 +75,9 @@ class Schedule:
         """Settle what may let tasks start or end them, and return how things stand then."""
         self._settle_troubled()
         standing = self._parts.look()
+        if standing.newest_send is not None and standing.newest_send > standing.now:
+            # The clock was set back: what was sent then counts from now on, and not from a time that is far off.
+            self._parts.journal.write(lambda db: sends.settle(db, standing.now, standing.now - limits.WINDOW_SECONDS))
         resumed = self._resume_if_mended(standing.pause)
         if standing.any_held:
             self._settle_held()
@@ -119,15 +123,20 @@ class Schedule:
         slots = limits.free_slots(standing.recent_sends, self._parts.config.limits.requests_per_minute)
         limit = self._calls.free if waiting.standin else min(self._calls.free, slots)
         if limit:
-            start = partial(tasks.start_due, now=standing.now, limit=limit, standin=waiting.standin)
-            for entry, task in self._parts.journal.write(start):
-                self._submit(entry, partial(worker.run, self._parts, entry, task))
+            # The clock is read inside: the transaction may have had to wait, and a call must not be dated back.
+            for entry, spec in self._parts.journal.write(
+                lambda db: tasks.start_due(db, self._parts.clock.now(), limit, standin=waiting.standin)
+            ):
+                self._submit(entry, partial(self._run, entry, spec))
 
-    def _submit(self, entry: Entry, work: Work) -> None:
+    def _run(self, entry: Entry, spec: str) -> None:
+        worker.run(self._parts, entry, tasks.parse(spec))
+
+    def _submit(self, entry: Entry, work: Callable[[], object]) -> None:
         self._in_flight[entry.id] = _Call(entry)
         self._calls.submit(partial(self._work, entry, work))
 
-    def _work(self, entry: Entry, work: Work) -> None:
+    def _work(self, entry: Entry, work: Callable[[], object]) -> None:
         try:
             work()
         except Exception as error:  # noqa: BLE001 - the task must not be lost to it
@@ -142,11 +151,11 @@ class Schedule:
         What raises here leaves the task where it is: the next turn comes back to it.
         """
         for entry, error in list(self._troubled.values()):
-            has_answer = turns.last(self._parts.workspace.turns, entry.id) is not None
-            if not has_answer and entry.attempts - entry.crashes >= self._parts.config.retry.max_attempts:
+            is_answered = ending.has_result(self._parts, entry.id)
+            if not is_answered and entry.attempts - entry.crashes >= self._parts.config.retry.max_attempts:
                 worker.fail(self._parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"))
             else:
-                later = self._parts.clock.now() + AFTER_A_BUG_SECONDS
+                later = self._parts.clock.now() + (ANSWERED_SECONDS if is_answered else AFTER_A_BUG_SECONDS)
                 self._parts.journal.write(partial(tasks.retry_at, task_id=entry.id, due_at=later, why=str(error)))
             del self._troubled[entry.id]
 

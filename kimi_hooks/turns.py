@@ -1,9 +1,11 @@
-"""An answer of Kimi that cannot become a result yet, on the disk: `spool/turns/<id>/<n>.json`."""
+"""What is on our own disk of a task that has not ended yet: `spool/turns/<id>/`.
+
+So far that is a finished result, `result.json`, which cannot be put into `results/` just now.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,33 +13,27 @@ from typing import Any
 
 from kimi_hooks import atomic
 
+_NAME = "result.json"
 
-def write(turns: Path, task_id: str, number: int, turn: Mapping[str, Any]) -> None:
-    """Put one turn on the disk. From here on, no crash leads to a second call for it. Raises OSError."""
-    folder = turns / task_id
-    folder.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(folder / f"{number}.json", json.dumps(turn, ensure_ascii=False))
+
+def keep(turns: Path, result: Mapping[str, Any]) -> None:
+    """Put a result on the disk. From here on, no crash leads to a second call for it. Raises OSError."""
+    folder = turns / result["task_id"]
+    atomic.write_text(folder / _NAME, json.dumps(result, ensure_ascii=False))
     atomic.sync_folder(turns)
 
 
-def last(turns: Path, task_id: str) -> dict[str, Any] | None:
-    """Return the newest turn of the task, None when Kimi has not answered it yet."""
-    numbers = [int(stem) for stem, _, ending in _files(turns, task_id) if stem.isdigit() and ending == "json"]
-    if not numbers:
-        return None
-    turn: dict[str, Any] = json.loads((turns / task_id / f"{max(numbers)}.json").read_text("utf-8"))
-    return turn
-
-
-def _files(turns: Path, task_id: str) -> list[tuple[str, str, str]]:
+def kept(turns: Path, task_id: str) -> dict[str, Any] | None:
+    """Return the result that was kept for the task, None when there is none. Raises OSError."""
     try:
-        return [name.partition(".") for name in os.listdir(turns / task_id)]  # noqa: PTH208 - once for each task
-    except FileNotFoundError:
-        return []
+        result: dict[str, Any] = json.loads(atomic.read_bytes(turns / task_id / _NAME))
+    except (FileNotFoundError, ValueError):
+        return None
+    return result
 
 
 def forget(turns: Path, task_id: str) -> None:
-    """Remove the turns of a task whose result is on the disk."""
+    """Remove what was kept for a task whose result is where it belongs."""
     folder = turns / task_id
     if folder.exists():
         shutil.rmtree(folder, ignore_errors=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from kimi_hooks import asking, backoff, turns
-from kimi_hooks.ending import Failure, end
+from kimi_hooks import asking, backoff
+from kimi_hooks.ending import Failure, carry_on, end
 from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import facts, tasks
 from kimi_hooks.journal.store import Connection
@@ -24,24 +24,17 @@ from kimi_hooks.task import Task
 
 def run(parts: Parts, entry: Entry, task: Task) -> None:
     """Take an executing task to its end, or back to the queue."""
+    if entry.attempts > 1 and carry_on(parts, entry.id):
+        return
+    mark = parts.settings.current.mark
     try:
-        turn = _stored(parts, entry) or ask(parts, entry, task)
+        turn = ask(parts, entry, task)
     except TaskError as error:
         end(parts, entry, task, None, Failure("invalid_task", str(error)))
     except CallFailedError as error:
-        settle_failure(parts, entry, task, error)
+        settle_failure(parts, entry, task, error, mark)
     else:
         end(parts, entry, task, turn, None)
-
-
-def carry_on(parts: Parts, entry: Entry, task: Task) -> None:
-    """Take a task to its end whose answer is on the disk already."""
-    end(parts, entry, task, turns.last(parts.workspace.turns, entry.id), None)
-
-
-def _stored(parts: Parts, entry: Entry) -> dict[str, Any] | None:
-    """Return an answer that an earlier attempt could not turn into a result."""
-    return turns.last(parts.workspace.turns, entry.id) if entry.attempts > 1 else None
 
 
 def ask(parts: Parts, entry: Entry, task: Task) -> dict[str, Any]:
@@ -56,21 +49,25 @@ def ask(parts: Parts, entry: Entry, task: Task) -> dict[str, Any]:
 def expire(parts: Parts, entry: Entry) -> None:
     """End a waiting task whose own time-out has passed."""
     task = parts.journal.read(lambda db: tasks.task_of(db, entry.id))
-    end(parts, entry, task, None, timed_out(task))
+    if not carry_on(parts, entry.id):
+        end(parts, entry, task, None, timed_out(task))
 
 
 def fail(parts: Parts, task_id: str, failure: Failure) -> None:
     """End a task that cannot be carried on."""
     entry, task = parts.journal.read(lambda db: (tasks.get(db, task_id), tasks.task_of(db, task_id)))
-    if entry is not None and not tasks.is_ended(entry):
-        end(parts, entry, task, turns.last(parts.workspace.turns, task_id), failure)
+    if entry is not None and not tasks.is_ended(entry) and not carry_on(parts, task_id):
+        end(parts, entry, task, None, failure)
 
 
-def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedError) -> None:
-    """Decide what a failed call means: the queue waits, the task is tried again, or it ends."""
+def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedError, mark: str) -> None:
+    """Decide what a failed call means: the queue waits, the task is tried again, or it ends.
+
+    `mark` stands for the key and address that the call went out with.
+    """
     failure = error.failure
     if failure.action == "pause" and not entry.standin:
-        pause = facts.Pause(failure.kind, failure.message, parts.settings.current.mark)
+        pause = facts.Pause(failure.kind, failure.message, mark)
         parts.journal.write(lambda db: _pause(db, entry.id, pause))
         LOGGER.error("%s queue paused (%s): %s", entry.id, failure.kind, failure.message)
         parts.bell.ring()

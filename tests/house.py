@@ -206,12 +206,8 @@ class House:
         journal.close()
 
     def forget_ending(self, task_id: str, result: Mapping[str, Any]) -> None:
-        """Put all back to the instant after the answer was stored: no result, no finished row."""
-        turn = {
-            "text": result["output"],
-            **{key: result[key] for key in ("reasoning", "finish_reason", "model", "tokens", "cost", "warnings")},
-        }
-        turns.write(self.workspace.turns, task_id, 1, turn)
+        """Put all back to the instant after the result was kept: not in `results/` yet, no finished row."""
+        turns.keep(self.workspace.turns, result)
         self.workspace.result_file(task_id).unlink()
         self.undo_row(task_id)
 

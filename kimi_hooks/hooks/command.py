@@ -10,7 +10,7 @@ import shutil
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ PASSED_ON = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 _OWN_FOLDER = sysconfig.get_path("scripts")
 TEMPLATE_ENDING = ".sh.j2"
 TEMPLATE_NAMES = FIELDS | {"config"}
-# What every shell takes as it is; a first word with a slash is neither a builtin nor a keyword.
-_PLAIN_WORD = re.compile(r"[A-Za-z0-9_./@%+:,-]+")
+# Words on one line that every shell takes as they are.
+_PLAIN_WORDS = re.compile(r"[ \t\n]*(?P<words>(?:[A-Za-z0-9_./@%+:,-]+[ \t]*)*)[ \t\n]*")
 _FIRST_WORD = re.compile(r"\s*(?P<word>\S+)(?P<rest>.*)", re.DOTALL)
 
 
@@ -58,7 +58,7 @@ def run(handler: HandlerPart, hook_input: Mapping[str, Any], env: Mapping[str, s
         timeout=handler.timeout,
     )
     finished = _without_shell(handler, script, run_it) or run_it(_argv(handler, script))
-    if finished.exit_code == 0 and script:
+    if finished.exit_code == 0 and not finished.timed_out and script:
         shutil.rmtree(folder, ignore_errors=True)
     return finished
 
@@ -97,7 +97,21 @@ def script_template(handler: HandlerPart, home: Path) -> template.ScriptTemplate
     Raises TemplateError when a tag stands where its value could be evaluated, or the file cannot be read.
     """
     word = first_word(handler)
-    return template.load(home / word, TEMPLATE_NAMES) if word.endswith(TEMPLATE_ENDING) else None
+    return _loaded(home / word, _stamp(home / word)) if word.endswith(TEMPLATE_ENDING) else None
+
+
+@lru_cache(maxsize=128)
+def _loaded(path: Path, _stamp: tuple[int, int, int] | None) -> template.ScriptTemplate:
+    """Load a template once for each state of its file: to check it takes longer than to run a short script."""
+    return template.load(path, TEMPLATE_NAMES)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _rendered(handler: HandlerPart, values: Mapping[str, Any], folder: Path, home: Path) -> list[str]:
@@ -134,11 +148,14 @@ def _without_shell(
 
     None when the shell must judge: the command says more, or the file cannot be executed as it is.
     """
-    words = (_rest(handler) if script else handler.command).split()
-    has_file = bool(script) or (bool(words) and "/" in words[0])
-    if handler.args is not None or not has_file or not all(map(_PLAIN_WORD.fullmatch, words)):
+    plain = _PLAIN_WORDS.fullmatch(_rest(handler) if script else handler.command)
+    if handler.args is not None or plain is None:
+        return None
+    words = [*script, *plain["words"].split()]
+    # A first word with a slash is neither a builtin nor a keyword.
+    if not words or ("/" not in words[0] and not script):
         return None
     try:
-        return run_it([*script, *words])
+        return run_it(words)
     except LaunchError:
         return None

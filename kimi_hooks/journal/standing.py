@@ -22,6 +22,7 @@ _QUERY = f"""
         (SELECT min(deadline_at) FROM tasks WHERE {_WAITING} 1 AND deadline_at IS NOT NULL) AS standin_deadline,
         (SELECT count(*) FROM sends WHERE sent_at > :window) AS recent_sends,
         (SELECT min(sent_at, :now) FROM sends ORDER BY sent_at DESC LIMIT 1 OFFSET :limit - 1) AS blocking_send,
+        (SELECT max(sent_at) FROM sends) AS newest_send,
         (SELECT min(due_at) FROM deliveries WHERE state = 'waiting') AS news_due,
         (SELECT coalesce(max(seq), 0) FROM deliveries) AS newest_news,
         (SELECT coalesce(max(ended), 0) FROM tasks) AS ended,
@@ -54,6 +55,7 @@ class Standing:
     for_standin: Waiting
     recent_sends: int
     blocking_send: float | None
+    newest_send: float | None
     news_due: float | None
     newest_news: int
     ended: int
@@ -71,6 +73,7 @@ def look(db: Connection, now: float, window: float, per_window: int) -> Standing
         for_standin=Waiting(True, row["standin_due"], row["standin_deadline"]),
         recent_sends=row["recent_sends"],
         blocking_send=row["blocking_send"],
+        newest_send=row["newest_send"],
         news_due=row["news_due"],
         newest_news=row["newest_news"],
         ended=row["ended"],

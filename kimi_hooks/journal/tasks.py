@@ -115,7 +115,12 @@ def known(db: Connection, task_ids: Sequence[str]) -> set[str]:
 
 def task_of(db: Connection, task_id: str) -> Task:
     """Return what the task's file said."""
-    return Task.model_validate_json(db.execute("SELECT spec FROM tasks WHERE id = ?", (task_id,)).fetchone()[0])
+    return parse(db.execute("SELECT spec FROM tasks WHERE id = ?", (task_id,)).fetchone()[0])
+
+
+def parse(spec: str) -> Task:
+    """Return the task in a row's `spec`. Raises ValueError for one that another version wrote and we cannot read."""
+    return Task.model_validate_json(spec)
 
 
 def in_state(db: Connection, state: State, limit: int = -1) -> list[Entry]:
@@ -128,7 +133,7 @@ def counts(db: Connection) -> dict[str, int]:
     return dict(db.execute("SELECT state, count(*) FROM tasks GROUP BY state").fetchall())
 
 
-def start_due(db: Connection, now: float, limit: int, *, standin: bool) -> list[tuple[Entry, Task]]:
+def start_due(db: Connection, now: float, limit: int, *, standin: bool) -> list[tuple[Entry, str]]:
     """Move up to `limit` waiting tasks whose time has come to `executing`: higher priority, then arrival.
 
     Calls that go to Kimi are recorded here, before they leave.
@@ -151,9 +156,9 @@ _START = f"""
 """  # noqa: S608 - ours
 
 
-def _start(db: Connection, seq: int, now: float) -> tuple[Entry, Task]:
+def _start(db: Connection, seq: int, now: float) -> tuple[Entry, str]:
     row = db.execute(_START, {"now": now, "seq": seq}).fetchone()
-    return _entry(row), Task.model_validate_json(row["spec"])
+    return _entry(row), row["spec"]
 
 
 def overdue(db: Connection, now: float, *, standin: bool) -> list[Entry]:

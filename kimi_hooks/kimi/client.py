@@ -254,7 +254,10 @@ def _new_session(url: str, trust_env: bool) -> requests.Session:
     """
     session = requests.Session()
     if trust_env:
-        found = session.merge_environment_settings(url, {}, None, None, None)
+        try:
+            found = session.merge_environment_settings(url, {}, None, None, None)
+        except ValueError as error:
+            raise requests.exceptions.InvalidURL(str(error)) from error
         session.proxies, session.verify, session.cert = found["proxies"], found["verify"], found["cert"]
     session.trust_env = False
     for scheme in ("http://", "https://"):
