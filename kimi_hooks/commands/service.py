@@ -21,12 +21,12 @@ from kimi_hooks.workspace import Workspace, require
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy")
 
 
-@click.group("service")
+@click.group("service", short_help="Let systemd keep the runner of this workspace.")
 def service_command() -> None:
     """Let systemd keep the runner of this workspace: at the login, and again after a failure."""
 
 
-@service_command.command("install")
+@service_command.command("install", short_help="Write a unit for this workspace, enable it, start it.")
 @click.pass_obj
 def install_command(home: Home) -> None:
     """Write a systemd user unit for this workspace, enable it and start it. Again: write it anew."""
@@ -37,7 +37,7 @@ def install_command(home: Home) -> None:
         click.echo(f"kimi-hooks: {line}", err=True)
 
 
-@service_command.command("uninstall")
+@service_command.command("uninstall", short_help="Stop the service of this workspace, remove its unit.")
 @click.pass_obj
 def uninstall_command(home: Home) -> None:
     """Stop the service of this workspace, disable it and remove its unit; other units are not touched."""
@@ -49,7 +49,7 @@ def uninstall_command(home: Home) -> None:
         click.echo(f"no service of {workspace.home} is installed in {place.file.parent}")
 
 
-@service_command.command("status")
+@service_command.command("status", short_help="Tell whether it is installed, enabled and active.")
 @json_option
 @click.pass_obj
 def status_command(home: Home, as_json: bool) -> None:
@@ -62,7 +62,7 @@ def status_command(home: Home, as_json: bool) -> None:
         _print(workspace, standing)
 
 
-@service_command.command("show")
+@service_command.command("show", short_help="Print the unit that `install` would write.")
 @click.pass_obj
 def show_command(home: Home) -> None:
     """Print the unit that `install` would write, and change nothing."""

@@ -17,7 +17,7 @@ UNSET = """OPENCLAW_HOOKS_TOKEN is not set, so nobody was woken; put the gateway
 OPENCLAW_HOOKS_TOKEN=..."""
 
 
-@click.command("wake")
+@click.command("wake", short_help="Wake the OpenClaw agent with a line about a task.")
 @click.argument("task_id", metavar="[ID]", required=False, envvar="KIMI_TASK_ID", shell_complete=completing.task_ids)
 @click.option("--text", metavar="TEXT", help="Say this instead. The agent trusts it: never put an answer in.")
 @click.option("--group-told", is_flag=True, help="Another hook tells the task's group: the agent need not.")

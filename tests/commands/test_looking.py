@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
 from kimi_hooks import waiting
-from kimi_hooks.clock import Clock
+from kimi_hooks.clock import Clock, parse_iso
 from kimi_hooks.journal import facts
 from kimi_hooks.standin.faults import Fault
 from tests.house import PROGRAM, House, until
@@ -193,12 +195,87 @@ def test_hooks_runs_is_the_record(house: House) -> None:
     house.drain()
     runs = json.loads(house.call("hooks", "runs", "--json").stdout)
     assert [run["outcome"] for run in runs] == ["gave_up", "retry"]
-    assert set(runs[0]) == {"hook_id", "event", "event_id", "task_id", "attempt", "outcome", "exit_code", "duration_ms",
-                            "stdout", "stderr"}  # fmt: skip
+    assert list(runs[0]) == ["hook_id", "event", "event_id", "task_id", "attempt", "outcome", "exit_code",
+                             "duration_ms", "stdout", "stderr", "ended_at"]  # fmt: skip
     assert (runs[0]["stdout"], runs[0]["stderr"], runs[0]["exit_code"]) == ("out\n", "err\n", 1)
-    assert json.loads(house.call("hooks", "runs", "--json", "--hook", "other").stdout) == []
+    assert runs[0]["ended_at"].endswith("Z")
+    assert parse_iso(house.result()["completed_at"]) <= parse_iso(runs[0]["ended_at"]) <= time.time()
     assert len(json.loads(house.call("hooks", "runs", "--json", "--task", house.entry().id).stdout)) == 2
-    assert "my-hook" in house.call("hooks", "runs").stdout
+    newest = house.call("hooks", "runs").stdout.splitlines()[0]
+    assert newest.startswith(f"{runs[0]['ended_at']}  {house.entry().id}  TaskCompleted  my-hook ")
+    assert newest.endswith(" ms  err")
+
+
+def test_a_line_that_was_cut_is_marked(house: House) -> None:
+    """A long word of a hook's ends in a mark, one that just fits does not."""
+    house.hook('#!/bin/sh\nprintf "%0$(cat length)d" 0\n')
+    for length, end in ((300, "000"), (301, "0 ...")):
+        (house.home / "length").write_text(str(length))
+        house.drop("a.md", "a")
+        house.drain()
+        line = house.call("hooks", "runs", "--limit", "1").stdout.rstrip("\n")
+        assert line.endswith(end)
+        assert line.count("0" * 300) == 1
+        assert "0" * 301 not in line
+
+
+def test_runs_of_a_hook_that_is_not_there(house: House) -> None:
+    """One line with the hooks that there are; one that has not run, or is no longer configured, is no mistake."""
+    house.hook("#!/bin/sh\n", id="old-one")
+    house.drop("a.md", "a")
+    house.drain()
+    handlers = [{"id": "one", "command": "true"}, {"id": "two", "command": "true"}]
+    house.configure({"TaskFailed": [{"hooks": handlers}]})
+    refused = house.call("hooks", "runs", "--hook", "nohook", "--json")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "kimi-hooks: nohook: no such hook in config.yaml; there are: one, two\n"
+    assert house.call("hooks", "runs", "--hook", "two").stdout == "no such run is on record yet\n"
+    assert "old-one" in house.call("hooks", "runs", "--hook", "old-one").stdout
+    house.configure()
+    assert house.call("hooks", "runs", "--hook", "x").stderr.endswith("no such hook in config.yaml; there are none\n")
+
+
+def test_runs_of_a_task_that_is_not_there(house: House) -> None:
+    """The same error as the other verbs have; a task without runs is no mistake."""
+    task_id = house.call("dispatch", "-p", "x").stdout.strip()
+    refused = house.call("hooks", "runs", "--task", "nope")
+    assert refused.returncode == 1
+    assert refused.stderr == house.call("show", "nope").stderr
+    assert json.loads(house.call("hooks", "runs", "--task", task_id, "--json").stdout) == []
+
+
+def test_status_says_where_a_given_up_hook_is_told(house: House) -> None:
+    """Only when one has given up."""
+    house.hook("#!/bin/sh\nexit 0\n")
+    house.drop("a.md", "a")
+    house.drain()
+    assert "hooks      1 delivered\n" in house.call("status").stdout
+    house.hook("#!/bin/sh\necho no >&2\nexit 2\n")
+    house.drop("b.md", "b")
+    house.drain()
+    (line,) = [line for line in house.call("status").stdout.splitlines() if line.startswith("hooks ")]
+    assert line == f"hooks      1 delivered, 1 gave_up; see: {PROGRAM} --home {house.home} hooks runs"
+
+
+def test_a_persons_pause_is_told_in_plain_words(house: House) -> None:
+    """With the verb that made it and the one that ends it, on both ways of looking."""
+    house.call("pause")
+    resume = f"{PROGRAM} --home {house.home} resume"
+    assert f"paused     with `kimi-hooks pause`; go on with: {resume}\n" in house.call("status").stdout
+    told = house.call("dispatch", "-p", "x").stderr
+    assert f"kimi-hooks: the queue was paused with `kimi-hooks pause`; go on with: {resume}\n" in told
+    assert "person:" not in told
+
+
+def test_an_open_task_cannot_be_acknowledged(house: House) -> None:
+    """The way to wait for it is told with its id, whether a runner has taken it or not."""
+    task_id = house.call("dispatch", "-p", "x", "--not-before", "2999-01-01").stdout.strip()
+    wait = f"wait for it first: {PROGRAM} --home {house.home} wait {task_id}\n"
+    for state in ("dropped", "available"):
+        refused = house.call("ack", task_id)
+        assert refused.returncode == 1
+        assert refused.stderr == f"kimi-hooks: {task_id} has not ended (it is {state}); {wait}"
+        house.drain()
 
 
 def test_a_pause_is_told_with_its_reason_wherever_one_looks(house: House) -> None:
@@ -279,6 +356,19 @@ def test_a_config_without_its_mark_is_named(house: House, monkeypatch: pytest.Mo
     finished = subprocess.run([PROGRAM, "status"], capture_output=True, text=True, check=False)
     assert finished.returncode == 1
     assert "lacks the line `workspace: 1`" in finished.stderr
+
+
+def test_a_missing_workspace_is_told_with_the_way_to_make_it(tmp_path: Path) -> None:
+    """`init` with the folder that is meant; for the default one also how to name another."""
+    elsewhere = tmp_path / "no where"
+    elsewhere.mkdir()
+    named = subprocess.run([PROGRAM, "--home", str(elsewhere), "status"], capture_output=True, text=True, check=False)
+    assert named.stderr.endswith(f" lay one out with: kimi-hooks init '{elsewhere}'\n")
+    unnamed = subprocess.run([PROGRAM, "status"], cwd=elsewhere, capture_output=True, text=True, check=False)
+    default = Path.home() / ".openclaw" / "workspace" / "kimi-dispatch"
+    end = f" lay one out with: kimi-hooks init {default}; or cd into your workspace, or name it with --home\n"
+    assert unnamed.stderr.endswith(end)
+    assert named.returncode == unnamed.returncode == 1
 
 
 def test_tags_outside_a_template_are_found(house: House) -> None:
