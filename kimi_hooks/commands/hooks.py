@@ -15,6 +15,7 @@ from kimi_hooks.journal import deliveries
 from kimi_hooks.journal.deliveries import HookRun
 from kimi_hooks.journal.store import open_existing
 from kimi_hooks.logs import visible
+from kimi_hooks.reports import check as report_check
 from kimi_hooks.waiting import whereabouts
 from kimi_hooks.workspace import CONFIG_NAME, Workspace, read_config, require
 
@@ -56,10 +57,13 @@ def list_command(home: Home, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def check_command(home: Home, as_json: bool) -> None:
-    """Check config.yaml, the hook files, their run bits and templates. Exit code 1 when something is wrong."""
+    """Check config.yaml, the hook files, their run bits and templates, and your own templates for reports.
+
+    Exit code 1 when something is wrong.
+    """
     workspace = home.find()
     config = read_config(workspace)
-    findings = check.check(config, workspace.home)
+    findings = [*check.check(config, workspace.home), *report_check.check(workspace.hooks)]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:

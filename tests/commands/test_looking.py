@@ -1,17 +1,16 @@
-"""`status`, `show`, `wait`, `hooks`: what is there, for people and for scripts."""
+"""`status`, `show`, `wait`, `ack`: what is there, for people and for scripts."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from kimi_hooks import waiting
-from kimi_hooks.clock import Clock, parse_iso
+from kimi_hooks.clock import Clock
 from kimi_hooks.journal import facts
 from kimi_hooks.standin.faults import Fault
 from tests.house import PROGRAM, House, until
@@ -138,45 +137,6 @@ def test_wait_begins_before_the_runner_does(house: House) -> None:
     assert codes == [0]
 
 
-def test_hooks_list(house: House) -> None:
-    """Every hook in the order of the file."""
-    house.configure({"TaskFailed": [{"matcher": "a|b", "hooks": [{"id": "x", "command": "true"}]}]})
-    (row,) = json.loads(house.call("hooks", "list", "--json").stdout)
-    assert (row["id"], row["event"], row["matcher"], row["command"]) == ("x", "TaskFailed", "a|b", "true")
-    assert "x" in house.call("hooks", "list").stdout
-
-
-@pytest.mark.parametrize(
-    ("command", "problem"),
-    [
-        ("hooks/missing.sh", "no such file"),
-        ("hooks/not-executable.sh", "run bit"),
-        ("hooks/bad.sh.j2", "bad.sh.j2:2"),
-        ("hooks/missing.sh.j2", "missing.sh.j2"),
-        ("hooks/no-interpreter.sh", "interpreter"),
-    ],
-)
-def test_hooks_check_finds_what_would_not_run(house: House, command: str, problem: str) -> None:
-    """Exit code 1 and the place, before a task has to find out."""
-    (house.workspace.hooks / "not-executable.sh").write_text("#!/bin/sh\n")
-    (house.workspace.hooks / "no-interpreter.sh").write_text("#!/nowhere/sh\n")
-    (house.workspace.hooks / "no-interpreter.sh").chmod(0o755)
-    (house.workspace.hooks / "bad.sh.j2").write_text('#!/bin/sh\necho "{{ task_name }}"\n')
-    house.configure({"TaskCompleted": [{"hooks": [{"id": "x", "command": command}]}]})
-    finished = house.call("hooks", "check")
-    assert finished.returncode == 1
-    assert problem in finished.stdout
-
-
-def test_hooks_check_passes_the_shipped_workspace(house: House) -> None:
-    """What `init` lays out is sound."""
-    house.workspace.config_file.unlink()
-    house.call("init", str(house.home))
-    finished = house.call("hooks", "check")
-    assert finished.returncode == 0, finished.stdout
-    assert "notify-agi" in finished.stdout
-
-
 def test_a_broken_config_is_told_with_place_and_remedy(house: House) -> None:
     """All the mistakes at once, exit code 1."""
     house.configure({"TaskCompletd": []}, limts={}, retry={"max_attempts": 0})
@@ -186,62 +146,6 @@ def test_a_broken_config_is_told_with_place_and_remedy(house: House) -> None:
         assert "did you mean 'limits'?" in finished.stderr
         assert "retry.max_attempts" in finished.stderr
         assert "config.yaml" in finished.stderr
-
-
-def test_hooks_runs_is_the_record(house: House) -> None:
-    """Every run with its outcome and both outputs, newest first; for one task or one hook."""
-    house.hook("#!/bin/sh\necho out\necho err >&2\nexit 1\n", retries=1)
-    house.drop("a.md", "a")
-    house.drain()
-    runs = json.loads(house.call("hooks", "runs", "--json").stdout)
-    assert [run["outcome"] for run in runs] == ["gave_up", "retry"]
-    assert list(runs[0]) == ["hook_id", "event", "event_id", "task_id", "attempt", "outcome", "exit_code",
-                             "duration_ms", "stdout", "stderr", "ended_at"]  # fmt: skip
-    assert (runs[0]["stdout"], runs[0]["stderr"], runs[0]["exit_code"]) == ("out\n", "err\n", 1)
-    assert runs[0]["ended_at"].endswith("Z")
-    assert parse_iso(house.result()["completed_at"]) <= parse_iso(runs[0]["ended_at"]) <= time.time()
-    assert len(json.loads(house.call("hooks", "runs", "--json", "--task", house.entry().id).stdout)) == 2
-    newest = house.call("hooks", "runs").stdout.splitlines()[0]
-    assert newest.startswith(f"{runs[0]['ended_at']}  {house.entry().id}  TaskCompleted  my-hook ")
-    assert newest.endswith(" ms  err")
-
-
-def test_a_line_that_was_cut_is_marked(house: House) -> None:
-    """A long word of a hook's ends in a mark, one that just fits does not."""
-    house.hook('#!/bin/sh\nprintf "%0$(cat length)d" 0\n')
-    for length, end in ((300, "000"), (301, "0 ...")):
-        (house.home / "length").write_text(str(length))
-        house.drop("a.md", "a")
-        house.drain()
-        line = house.call("hooks", "runs", "--limit", "1").stdout.rstrip("\n")
-        assert line.endswith(end)
-        assert line.count("0" * 300) == 1
-        assert "0" * 301 not in line
-
-
-def test_runs_of_a_hook_that_is_not_there(house: House) -> None:
-    """One line with the hooks that there are; one that has not run, or is no longer configured, is no mistake."""
-    house.hook("#!/bin/sh\n", id="old-one")
-    house.drop("a.md", "a")
-    house.drain()
-    handlers = [{"id": "one", "command": "true"}, {"id": "two", "command": "true"}]
-    house.configure({"TaskFailed": [{"hooks": handlers}]})
-    refused = house.call("hooks", "runs", "--hook", "nohook", "--json")
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr == "kimi-hooks: nohook: no such hook in config.yaml; there are: one, two\n"
-    assert house.call("hooks", "runs", "--hook", "two").stdout == "no such run is on record yet\n"
-    assert "old-one" in house.call("hooks", "runs", "--hook", "old-one").stdout
-    house.configure()
-    assert house.call("hooks", "runs", "--hook", "x").stderr.endswith("no such hook in config.yaml; there are none\n")
-
-
-def test_runs_of_a_task_that_is_not_there(house: House) -> None:
-    """The same error as the other verbs have; a task without runs is no mistake."""
-    task_id = house.call("dispatch", "-p", "x").stdout.strip()
-    refused = house.call("hooks", "runs", "--task", "nope")
-    assert refused.returncode == 1
-    assert refused.stderr == house.call("show", "nope").stderr
-    assert json.loads(house.call("hooks", "runs", "--task", task_id, "--json").stdout) == []
 
 
 def test_status_says_where_a_given_up_hook_is_told(house: House) -> None:
@@ -369,17 +273,6 @@ def test_a_missing_workspace_is_told_with_the_way_to_make_it(tmp_path: Path) -> 
     end = f" lay one out with: kimi-hooks init {default}; or cd into your workspace, or name it with --home\n"
     assert unnamed.stderr.endswith(end)
     assert named.returncode == unnamed.returncode == 1
-
-
-def test_tags_outside_a_template_are_found(house: House) -> None:
-    """They would be passed on as they stand."""
-    house.configure({"TaskCompleted": [{"hooks": [{"id": "x", "command": "echo {{ task_name }}"}]}]})
-    finished = house.call("hooks", "check")
-    assert finished.returncode == 1
-    assert ".sh.j2" in finished.stdout
-    started = house.call("run", "--detach")
-    house.call("stop")
-    assert "not in order" in started.stderr
 
 
 def test_a_pause_is_told_to_who_waited_before_the_file_was_taken(house: House) -> None:
