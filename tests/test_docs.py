@@ -466,6 +466,7 @@ def test_the_longer_tour_works(play: Play, clone: Path) -> None:
     printed = play("docs/tour.md")
     refusal = next(block.text for block in blocks("docs/tour.md") if block.info == "text")
     assert refusal.strip() in printed
+    assert " held (after)\n" in printed
     assert '"attempts": 3' in printed
     assert "exit code 1" in printed
     assert "Done: Names\n" in printed

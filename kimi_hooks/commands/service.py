@@ -31,7 +31,12 @@ def service_command() -> None:
 def install_command(home: Home) -> None:
     """Write a systemd user unit for this workspace, enable it and start it. Again: write it anew."""
     workspace, program = _ready(home)
-    installed = service.install(workspace, program)
+    try:
+        installed = service.install(workspace, program)
+    except ServiceError as error:
+        for line in _unseen(workspace, service.locate(workspace).name):
+            click.echo(f"kimi-hooks: {line}", err=True)
+        raise ServiceError(f"{error}; without systemd: {spelt(workspace, 'run --detach')}") from error
     click.echo(f"written and enabled: {installed.place.file}")
     for line in _remarks(workspace, installed):
         click.echo(f"kimi-hooks: {line}", err=True)
@@ -104,12 +109,17 @@ def _remarks(workspace: Workspace, installed: Installed) -> list[str]:
         )
     elif installed.was_active:
         told.append(f"it was at work already; to let it see what is new: systemctl --user restart {name}")
-    unseen = [key for key in (*settings.NAMES, *settings.ALIASES.values(), *PROXIES) if os.environ.get(key)]
-    if unseen:
-        where = f"write what it needs into {workspace.secrets_file} (proxies: systemctl --user edit {name})"
-        told.append(f"the service does not see what is set in this shell ({', '.join(unseen)}); {where}")
+    told += _unseen(workspace, name)
     told.append("it runs while you are logged in; to let it run from the start of the machine: loginctl enable-linger")
     return told
+
+
+def _unseen(workspace: Workspace, name: str) -> list[str]:
+    unseen = [key for key in (*settings.NAMES, *settings.ALIASES.values(), *PROXIES) if os.environ.get(key)]
+    if not unseen:
+        return []
+    where = f"write what it needs into {workspace.secrets_file} (proxies: systemctl --user edit {name})"
+    return [f"the service does not see what is set in this shell ({', '.join(unseen)}); {where}"]
 
 
 def _as_json(workspace: Workspace, standing: Standing) -> dict[str, object]:
