@@ -87,8 +87,10 @@ if [ -n "$quiet" ]; then
   "$here/.venv/bin/kimi-hooks" init "$home" >/dev/null
 else
   "$here/.venv/bin/kimi-hooks" init "$home"
-  printf '\nReady. Try it without a key:  ./run-kimi.sh --standin "say hello"\nThe program:                  %s\n' "$here/.venv/bin/kimi-hooks"
 fi
 if [ -n "$service" ]; then
   "$here/.venv/bin/kimi-hooks" --home "$home" service install
+fi
+if [ -z "$quiet" ]; then
+  printf '\nReady. Try it without a key:  ./run-kimi.sh --standin "say hello"\nThe program:                  %s\n' "$here/.venv/bin/kimi-hooks"
 fi

@@ -66,8 +66,9 @@ def _record(parts: Parts, delivery: Delivery, finished: Finished, outcome: RunOu
         stdout=finished.stdout,
         stderr=finished.stderr
         + (f"\nended by its time-out after {finished.duration_ms} ms" if finished.timed_out else ""),
+        ended_at=now,
     )
-    parts.journal.write(lambda db: deliveries.record(db, run, now + wait if outcome == "retry" else None, now))
+    parts.journal.write(lambda db: deliveries.record(db, run, now + wait if outcome == "retry" else None))
     _log(run, finished)
     parts.bell.ring()
 

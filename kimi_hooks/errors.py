@@ -48,6 +48,10 @@ class UnknownTaskError(KimiHooksError):
     """No task of this id is known here: look the id up."""
 
 
+class UnknownHookError(KimiHooksError):
+    """No hook of this id is configured, and none has run: look the id up."""
+
+
 class NotEndedError(KimiHooksError):
     """The task has not ended, so there is nothing to tell yet: wait for it."""
 

@@ -31,10 +31,18 @@ WEBHOOK_SECRET={webhook_secret}
 
 def lay_out(workspace: Workspace) -> list[str]:
     """Make the workspace's files and folders; return a line for each, made or kept. Raises WorkspaceError."""
+    if workspace.home.exists() and not workspace.home.is_dir():
+        told = "is a file, not a folder; name a folder, or a place where one can be made"
+        raise WorkspaceError(f"{workspace.home} {told}")
     try:
         return _lay_out(workspace)
     except OSError as error:
         raise WorkspaceError(f"{workspace.home}: cannot be laid out: {error}") from error
+
+
+def is_source(workspace: Workspace) -> bool:
+    """Tell whether the workspace is the clone that this program runs from: its files are the shipped ones."""
+    return workspace.home.resolve() == defaults.folder().resolve()
 
 
 def differing(workspace: Workspace) -> list[Path]:

@@ -14,8 +14,13 @@ MAX_MISTAKES = 10
 
 def nearest(word: str, known: Collection[str]) -> str:
     """Return ` (did you mean ...?)` for the nearest known word, or a list of them all when none is near."""
-    found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f" (did you mean {found[0]!r}?)" if found else f" (known: {', '.join(sorted(known))})"
+    found = near(word, known)
+    return f" (did you mean {found!r}?)" if found else f" (known: {', '.join(sorted(known))})"
+
+
+def near(word: str, known: Collection[str]) -> str | None:
+    """Return the nearest known word, None when none is near."""
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), None)
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -29,6 +34,8 @@ def _line(item: Any, model: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in item["loc"] if part != "[key]")
     if item["type"] == "extra_forbidden":
         return f"unknown key {_cut(place)!r}{nearest(str(item['loc'][-1]), _keys_at(model, item['loc'][:-1]))}"
+    if item["type"] == "string_too_short" and not item["input"]:
+        return f"{place}: is empty; write something there or take it out"
     message = item["msg"].removeprefix("Value error, ").partition(", unable to")[0]
     message = message.replace("Input should be", "must be").replace("a valid tuple", "a list")
     message = message.replace("Field required", "is missing")

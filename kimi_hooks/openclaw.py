@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kimi_hooks.errors import RefusedError, UnreachableError
+from kimi_hooks.errors import ConfigError, RefusedError, UnreachableError
 from kimi_hooks.hooks import http
 from kimi_hooks.hooks.http import Reply, Target
 from kimi_hooks.logs import visible
@@ -29,6 +29,12 @@ _REMEDIES: Mapping[int, str] = {
     405: _ENDPOINT,
     413: "it takes 256 KiB at most: shorten the text",
 }
+_UNAUTHORIZED = 401
+_FROM_ENVIRONMENT = (
+    "the token came from the environment, which goes before .env.kimi: unset OPENCLAW_HOOKS_TOKEN there, or put the"
+    " gateway's hooks.token (not its own token) into it"
+)
+_EXAMPLE = "http://HOST:PORT"
 
 
 def line(result: Mapping[str, Any], *, result_file: Path, program: str, home: Path, group_told: bool = False) -> str:
@@ -47,20 +53,32 @@ def one_line(text: str) -> str:
     return visible(" ".join(text.split()))
 
 
-def wake(gateway: str, path: str, token: str, text: str) -> Reply:
+def wake(gateway: str, path: str, token: str, text: str, *, of_environment: bool = False) -> Reply:
     """Put the text, which is one line, into the gateway's queue for its agent, to be read at once.
 
-    Nothing tells whether the agent has read it. Raises RefusedError when the gateway never will take it,
+    `of_environment`: the environment has put this token before what the secrets files say, which helps whoever must
+    mend it. Nothing tells whether the agent has read the text. Raises RefusedError when the gateway never will take it,
     UnreachableError when it may at a later try, ConfigError for an address or a token that cannot be used.
     """
-    target = Target(f"{gateway.rstrip('/')}/{path.lstrip('/')}", NAMED, token)
+    _refuse_path(gateway, path)
+    target = Target(f"{gateway.rstrip('/')}/{path.lstrip('/')}", NAMED, token, _EXAMPLE)
     body = json.dumps({"text": text, "mode": "now"}).encode()
     reply = http.post(target, body, {})
-    judge(reply, target.place, path)
+    judge(reply, target.place, path, of_environment=of_environment)
     return reply
 
 
-def judge(reply: Reply, place: str, path: str) -> None:
+def _refuse_path(gateway: str, path: str) -> None:
+    """Refuse an address that already ends in the wake path or in its folder: it would stand there twice."""
+    whole = f"/{path.strip('/')}"
+    ending = f"/{gateway.rstrip('/').partition('://')[2].partition('/')[2]}"
+    parts = {whole, whole.rpartition("/")[0]} - {""}
+    if any(ending.endswith(part) for part in parts):
+        told = f"write {_EXAMPLE} alone, openclaw.wake_path ({path}) is added to it"
+        raise ConfigError(f"{NAMED} must not hold the hooks path; {told}")
+
+
+def judge(reply: Reply, place: str, path: str, *, of_environment: bool = False) -> None:
     """Raise RefusedError or UnreachableError unless the answer says that the wake is queued."""
     gateway = f"the OpenClaw gateway at {place}"
     if reply.is_good and _is_page(reply):
@@ -72,6 +90,8 @@ def judge(reply: Reply, place: str, path: str) -> None:
     if reply.is_good or reply.may_pass:
         raise UnreachableError(f"{gateway} could not take the wake now ({reply.told}); try again later")
     remedy = _REMEDIES.get(reply.status, _ANY).format(path=path)
+    if reply.status == _UNAUTHORIZED and of_environment:
+        remedy = _FROM_ENVIRONMENT
     raise RefusedError(f"{gateway} refused the wake ({reply.told}); {remedy}")
 
 

@@ -116,6 +116,10 @@ def find(option: str | None, environ: Mapping[str, str], cwd: Path) -> Workspace
     for folder in (cwd, *cwd.parents):
         if _is_marked(folder / CONFIG_NAME):
             return Workspace(folder)
+    return _default()
+
+
+def _default() -> Workspace:
     return Workspace(Path("~/.openclaw/workspace/kimi-dispatch").expanduser())
 
 
@@ -133,8 +137,16 @@ def require(workspace: Workspace) -> None:
         here = Path.cwd() / CONFIG_NAME
         hint = f" ({here} lacks the line `workspace: 1`)" if here.is_file() and not _is_marked(here) else ""
         raise WorkspaceError(
-            f"{workspace.home} is not a workspace: it has no {CONFIG_NAME}{hint}; lay one out with: kimi-hooks init"
+            f"{workspace.home} is not a workspace: it has no {CONFIG_NAME}{hint}; {_way_out(workspace)}"
         )
+
+
+def _way_out(workspace: Workspace) -> str:
+    from shlex import quote  # noqa: PLC0415 - only where something is wrong
+
+    told = f"lay one out with: kimi-hooks init {quote(str(workspace.home))}"
+    named = "; or cd into your workspace, or name it with --home" if workspace == _default() else ""
+    return told + named
 
 
 def read_config(workspace: Workspace) -> config.Config:

@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from kimi_hooks.events import FIELDS, KINDS
 from kimi_hooks.hooks import template
 from kimi_hooks.hooks.command import PASSED_ON, TEMPLATE_NAMES, environment
 from kimi_hooks.journal import tasks
+from kimi_hooks.journal.deliveries import HookRun
 from kimi_hooks.outbox import reading
 from kimi_hooks.reports import texts, values
 from kimi_hooks.reports.render import render
@@ -124,6 +126,17 @@ def test_every_verb_and_option_is_in_the_documents() -> None:
             assert option in section, f"{path} {option}"
 
 
+def test_no_short_help_is_cut() -> None:
+    """On a terminal of 80 columns each verb has one whole line, in `--help` as in completion."""
+    for path, command in each_verb(cli.group, "kimi-hooks"):
+        assert path == "kimi-hooks" or 0 < len(command.short_help or "") <= 55, path
+        if isinstance(command, click.Group):
+            context = click.Context(command, info_name=path, terminal_width=80, help_option_names=["-h", "--help"])
+            listed = command.get_help(context).split("\nCommands:\n")[1].splitlines()
+            assert len(listed) == len(command.list_commands(context))
+            assert [line for line in listed if line.endswith("...") or len(line) > 80] == []
+
+
 def test_every_verb_is_in_the_changelog() -> None:
     """Somebody who reads the changelog learns of each verb."""
     text = read("CHANGELOG.md")
@@ -159,6 +172,12 @@ def test_every_event_is_in_the_documents() -> None:
 def test_every_hook_input_field_is_in_the_documents() -> None:
     """docs/hooks.md has a row for each field on a hook's standard input."""
     assert first_cells("docs/hooks.md") >= FIELDS
+
+
+def test_every_key_of_a_run_is_in_the_documents() -> None:
+    """docs/hooks.md has a row for each key of `hooks runs --json`, in the same order."""
+    section = read("docs/hooks.md").split("### The record")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [field.name for field in fields(HookRun)]
 
 
 def test_every_value_of_a_report_is_in_the_documents() -> None:
@@ -447,6 +466,7 @@ def test_the_longer_tour_works(play: Play, clone: Path) -> None:
     printed = play("docs/tour.md")
     refusal = next(block.text for block in blocks("docs/tour.md") if block.info == "text")
     assert refusal.strip() in printed
+    assert " held (after)\n" in printed
     assert '"attempts": 3' in printed
     assert "exit code 1" in printed
     assert "Done: Names\n" in printed

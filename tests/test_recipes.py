@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,12 +13,12 @@ from urllib.parse import parse_qs
 
 import pytest
 import yaml
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from kimi_hooks import signing
 from kimi_hooks.clock import Clock
 from kimi_hooks.defaults import folder
-from tests.house import House
+from tests.house import PROGRAM, House
 from tests.receiver import Receiver, Seen
 
 GROUP = "-5298003529"
@@ -107,9 +108,11 @@ def woken(house: House, receiver: Receiver) -> None:
     assert (seen.path, seen.headers["authorization"]) == ("/hooks/wake", "Bearer hidden-token")
     assert seen.headers["content-type"] == "application/json"
     assert seen.json["mode"] == "now"
-    assert seen.json["text"].startswith(f"[kimi] task {task_id} done; see it with: kimi-hooks show {task_id}, ")
-    command = seen.json["text"].rpartition("then run: kimi-hooks ")[2].split()
-    assert house.call(*command).returncode == 0
+    call = shlex.join([PROGRAM, "--home", str(house.home)])
+    assert seen.json["text"].startswith(f"[kimi] task {task_id} done; see it with: {call} show {task_id}, ")
+    command = shlex.split(seen.json["text"].rpartition("then run: ")[2])
+    assert command == [PROGRAM, "--home", str(house.home), "ack", task_id]
+    assert house.call(*command[3:]).returncode == 0
 
 
 def posted(house: House, receiver: Receiver) -> None:
@@ -210,8 +213,10 @@ def test_the_receiver_of_the_document_works() -> None:
     (shown,) = re.findall(r"^```python\n(.*?)^```$", document(), re.DOTALL | re.MULTILINE)
     names: dict[str, Any] = {}
     exec(shown, names)
-    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     body = json.dumps({"task_id": "x"}).encode()
-    headers = signing.headers(secret, "x-TaskCompleted", Clock().now(), body)
-    assert names["take"](secret, body, headers) == {"task_id": "x"}
+    for secret in ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "a-plain-text", "密"):
+        headers = signing.headers(secret, "x-TaskCompleted", Clock().now(), body)
+        assert names["take"](secret, body, headers) == {"task_id": "x"}
+    with pytest.raises(WebhookVerificationError):
+        names["take"]("another-text", body, headers)
     assert names["Webhook"] is Webhook

@@ -6,17 +6,18 @@ import click
 
 from kimi_hooks.clock import Clock
 from kimi_hooks.commands import Home, completing
-from kimi_hooks.errors import UnknownTaskError
+from kimi_hooks.commands.ended import not_ended
+from kimi_hooks.errors import NotEndedError, UnknownTaskError
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.outbox.folder import is_dropped
 from kimi_hooks.verbs import change
-from kimi_hooks.waiting import NO_SUCH_TASK
+from kimi_hooks.waiting import DROPPED, NO_SUCH_TASK
 from kimi_hooks.workspace import Workspace, read_config
 
 
-@click.command("ack")
+@click.command("ack", short_help="Say that the results of ended tasks have been seen.")
 @click.argument("task_ids", metavar="ID...", nargs=-1, shell_complete=completing.ids_to_acknowledge)
 @click.option("--all", "all_of_them", is_flag=True, help="Acknowledge every ended task.")
 @click.pass_obj
@@ -39,8 +40,7 @@ def _acknowledge(db: Connection, workspace: Workspace, task_ids: tuple[str, ...]
 
 
 def _check(entry: Entry | None, task_id: str, workspace: Workspace) -> None:
-    if entry is None:
-        told = "has not ended; no runner has taken it yet" if is_dropped(workspace.outbox, task_id) else NO_SUCH_TASK
-        raise UnknownTaskError(f"{task_id}: {told.format(home=workspace.home)}")
-    if not tasks.is_ended(entry):
-        raise UnknownTaskError(f"{task_id} has not ended (it is {entry.state}); wait for it first: kimi-hooks wait")
+    if entry is None and not is_dropped(workspace.outbox, task_id):
+        raise UnknownTaskError(f"{task_id}: {NO_SUCH_TASK.format(home=workspace.home)}")
+    if entry is None or not tasks.is_ended(entry):
+        raise NotEndedError(not_ended(workspace, task_id, entry.state if entry else DROPPED))

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from kimi_hooks.commands import Home
-from kimi_hooks.workspace import Workspace
+from kimi_hooks.workspace import Workspace, read_config
 
 LISTED = 100
 
@@ -32,6 +32,11 @@ def task_ids(context: click.Context, parameter: click.Parameter, incomplete: str
 def ids_to_acknowledge(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the id of a task that has ended and that nobody has acknowledged."""
     return _complete(context, parameter, incomplete, _unacknowledged)
+
+
+def hook_ids(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the id of a configured hook."""
+    return _complete(context, parameter, incomplete, _configured)
 
 
 def _complete(
@@ -70,6 +75,10 @@ def _unacknowledged(workspace: Workspace) -> list[str]:
     from kimi_hooks.journal import store, tasks  # noqa: PLC0415 - only when an id is completed
 
     return sorted(store.glance(workspace.journal_file, tasks.unacknowledged_ids) or [], reverse=True)
+
+
+def _configured(workspace: Workspace) -> list[str]:
+    return [hook.hook_id for hook in read_config(workspace).each_hook()]
 
 
 def _named_by_id(where: Path) -> list[str]:

@@ -10,11 +10,11 @@ VARIABLE = "_KIMI_HOOKS_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command("completion")
+@click.command("completion", short_help="Print the script that lets your shell complete words.")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion_command(context: click.Context, shell: str) -> None:
-    """Print the script with which bash, zsh or fish completes verbs, options and task ids.
+    """Print the script with which bash, zsh or fish completes verbs, options and ids.
 
     docs/command-line.md has the line for each shell that loads it.
     """

@@ -24,7 +24,7 @@ NO_KEY = """no API key. Put it into {file} as KIMI_API_KEY=sk-... (or export KIM
 or try without one: add --standin, and a local imitation answers"""
 
 
-@click.command("dispatch")
+@click.command("dispatch", short_help="Drop a task into the outbox and print its id.")
 @click.option("-p", "--prompt", metavar="TEXT", help="What Kimi shall do.")
 @click.option("-f", "--file", "file", metavar="FILE", shell_complete=completing.file, help="Read the prompt from FILE.")
 @click.option("-n", "--name", metavar="TEXT", help="Default: the first 40 characters of the prompt.")

@@ -30,13 +30,18 @@ def ended_result(workspace: Workspace, task_id: str | None) -> dict[str, Any]:
         journal.close()
     if isinstance(found, str) or not tasks.is_ended(found):
         state = found if isinstance(found, str) else found.state
-        wait = spelt(workspace, f"wait {wanted}")
-        raise NotEndedError(f"{wanted} has not ended (it is {state}); wait for it first: {wait}")
+        raise NotEndedError(not_ended(workspace, wanted, state))
     result = results.read(workspace.results, wanted)
     if result is None:
         file = workspace.result_file(wanted)
         raise ResultError(f"{file}: the task has ended, but this file is missing or spoilt; put it back from a copy")
     return result
+
+
+def not_ended(workspace: Workspace, task_id: str, state: str) -> str:
+    """Return what is told of a task that is still open, with the command that waits for it."""
+    wait = spelt(workspace, f"wait {task_id}")
+    return f"{task_id} has not ended (it is {state}); wait for it first: {wait}"
 
 
 def program() -> str:

@@ -10,7 +10,7 @@ from kimi_hooks.verbs import change
 from kimi_hooks.workspace import read_config
 
 
-@click.command("pause")
+@click.command("pause", short_help="Start no more tasks until `resume`.")
 @click.pass_obj
 def pause_command(home: Home) -> None:
     """Start no more tasks until `resume`; what runs is finished."""
@@ -20,7 +20,7 @@ def pause_command(home: Home) -> None:
     click.echo("paused; go on with: kimi-hooks resume")
 
 
-@click.command("resume")
+@click.command("resume", short_help="Let a paused queue go on.")
 @click.pass_obj
 def resume_command(home: Home) -> None:
     """Go on after `pause`, or after Kimi refused the key or the account had no credit."""

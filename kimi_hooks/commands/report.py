@@ -14,7 +14,7 @@ from kimi_hooks.reports import language, render, values
 from kimi_hooks.workspace import Workspace, read_config, require
 
 
-@click.command("report")
+@click.command("report", short_help="Tell how a task ended, in a short text for a chat.")
 @click.argument("task_id", metavar="[ID]", required=False, envvar="KIMI_TASK_ID", shell_complete=completing.task_ids)
 @click.option("--lang", type=click.Choice(LANGUAGES), help="The"
               " language. Default: report.lang in config.yaml, else by LC_ALL, LC_MESSAGES, LANG.")  # fmt: skip

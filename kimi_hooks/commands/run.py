@@ -13,7 +13,7 @@ from kimi_hooks.commands.telling import spelt
 from kimi_hooks.workspace import Workspace, read_config
 
 
-@click.command("run")
+@click.command("run", short_help="Watch the outbox, ask Kimi, write results, fire hooks.")
 @click.option("--detach", is_flag=True, help="Run in the background; returns once the runner is ready.")
 @click.option("--drain", is_flag=True, help="Finish what is there and exit: 1 if a task failed or cannot go on.")
 @click.pass_obj

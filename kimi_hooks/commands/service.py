@@ -21,23 +21,28 @@ from kimi_hooks.workspace import Workspace, require
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy")
 
 
-@click.group("service")
+@click.group("service", short_help="Let systemd keep the runner of this workspace.")
 def service_command() -> None:
     """Let systemd keep the runner of this workspace: at the login, and again after a failure."""
 
 
-@service_command.command("install")
+@service_command.command("install", short_help="Write a unit for this workspace, enable it, start it.")
 @click.pass_obj
 def install_command(home: Home) -> None:
     """Write a systemd user unit for this workspace, enable it and start it. Again: write it anew."""
     workspace, program = _ready(home)
-    installed = service.install(workspace, program)
+    try:
+        installed = service.install(workspace, program)
+    except ServiceError as error:
+        for line in _unseen(workspace, service.locate(workspace).name):
+            click.echo(f"kimi-hooks: {line}", err=True)
+        raise ServiceError(f"{error}; without systemd: {spelt(workspace, 'run --detach')}") from error
     click.echo(f"written and enabled: {installed.place.file}")
     for line in _remarks(workspace, installed):
         click.echo(f"kimi-hooks: {line}", err=True)
 
 
-@service_command.command("uninstall")
+@service_command.command("uninstall", short_help="Stop the service of this workspace, remove its unit.")
 @click.pass_obj
 def uninstall_command(home: Home) -> None:
     """Stop the service of this workspace, disable it and remove its unit; other units are not touched."""
@@ -49,7 +54,7 @@ def uninstall_command(home: Home) -> None:
         click.echo(f"no service of {workspace.home} is installed in {place.file.parent}")
 
 
-@service_command.command("status")
+@service_command.command("status", short_help="Tell whether it is installed, enabled and active.")
 @json_option
 @click.pass_obj
 def status_command(home: Home, as_json: bool) -> None:
@@ -62,7 +67,7 @@ def status_command(home: Home, as_json: bool) -> None:
         _print(workspace, standing)
 
 
-@service_command.command("show")
+@service_command.command("show", short_help="Print the unit that `install` would write.")
 @click.pass_obj
 def show_command(home: Home) -> None:
     """Print the unit that `install` would write, and change nothing."""
@@ -104,12 +109,17 @@ def _remarks(workspace: Workspace, installed: Installed) -> list[str]:
         )
     elif installed.was_active:
         told.append(f"it was at work already; to let it see what is new: systemctl --user restart {name}")
-    unseen = [key for key in (*settings.NAMES, *settings.ALIASES.values(), *PROXIES) if os.environ.get(key)]
-    if unseen:
-        where = f"write what it needs into {workspace.secrets_file} (proxies: systemctl --user edit {name})"
-        told.append(f"the service does not see what is set in this shell ({', '.join(unseen)}); {where}")
+    told += _unseen(workspace, name)
     told.append("it runs while you are logged in; to let it run from the start of the machine: loginctl enable-linger")
     return told
+
+
+def _unseen(workspace: Workspace, name: str) -> list[str]:
+    unseen = [key for key in (*settings.NAMES, *settings.ALIASES.values(), *PROXIES) if os.environ.get(key)]
+    if not unseen:
+        return []
+    where = f"write what it needs into {workspace.secrets_file} (proxies: systemctl --user edit {name})"
+    return [f"the service does not see what is set in this shell ({', '.join(unseen)}); {where}"]
 
 
 def _as_json(workspace: Workspace, standing: Standing) -> dict[str, object]:

@@ -18,7 +18,7 @@ from kimi_hooks.show import harmless, print_result
 from kimi_hooks.workspace import require
 
 
-@click.command("show")
+@click.command("show", short_help="Show a task: where it stands, or its answer.")
 @click.argument("task_id", metavar="ID", shell_complete=completing.task_ids)
 @json_option
 @click.pass_obj

@@ -11,7 +11,7 @@ import click
 from kimi_hooks.standin.server import Standin
 
 
-@click.command("standin")
+@click.command("standin", short_help="Answer like Kimi, on this machine only, until ^C.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8790, show_default=True, help="0 takes any free one.")
 @click.option("--latency-ms", type=click.IntRange(min=0), default=0, help="Wait this long before each answer.")
 @click.option("--chunk-ms", type=click.IntRange(min=0), default=0, help="Wait this long between the parts of one.")

@@ -28,7 +28,7 @@ LISTED = 20
 OPEN_STATES = (State.EXECUTING, State.AVAILABLE, State.RETRYABLE, State.HELD)
 
 
-@click.command("status")
+@click.command("status", short_help="Tell what the runner does, what runs and what waits.")
 @json_option
 @click.pass_obj
 def status_command(home: Home, as_json: bool) -> None:
@@ -117,7 +117,8 @@ def _print(workspace: Workspace, status: dict[str, Any]) -> None:
         click.echo(line)
     click.echo("tasks      " + (_counts(status["tasks"]) or "none yet"))
     if status["deliveries"]:
-        click.echo("hooks      " + _counts(status["deliveries"]))
+        look = f"; see: {spelt(workspace, 'hooks runs')}" if status["deliveries"].get("gave_up") else ""
+        click.echo("hooks      " + _counts(status["deliveries"]) + look)
     if status["open"]:
         _print_table(status["open"])
 

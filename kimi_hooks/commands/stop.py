@@ -8,7 +8,7 @@ from kimi_hooks.commands import Home
 from kimi_hooks.control import stop_runner
 
 
-@click.command("stop")
+@click.command("stop", short_help="Stop the runner; what runs may finish first.")
 @click.option("--now", is_flag=True, help="Do not wait for running calls and hooks; the journal makes that safe.")
 @click.pass_obj
 def stop_command(home: Home, now: bool) -> None:

@@ -48,11 +48,15 @@ def warn_of_queue(found: Workspace, mark: str | None = None) -> None:
 
 def tell_pause(found: Workspace, pause: facts.Pause) -> None:
     """Say on stderr why the queue is paused, and how it goes on."""
-    click.echo(f"kimi-hooks: the queue is paused, {pause_told(found, pause)}", err=True)
+    told = pause_told(found, pause)
+    was = "was paused" if pause.reason == facts.BY_PERSON else "is paused,"
+    click.echo(f"kimi-hooks: the queue {was} {told}", err=True)
 
 
 def pause_told(found: Workspace, pause: facts.Pause) -> str:
     """Return in words why the queue is paused, and how it goes on."""
+    if pause.reason == facts.BY_PERSON:
+        return f"with `kimi-hooks pause`; go on with: {spelt(found, 'resume')}"
     why = f"{pause.why.rstrip('.')}; " if pause.why else ""
     by_itself = "it goes on when key or address change, or with" if pause.mark else "go on with"
     return f"{pause.reason}: {why}{by_itself}: {spelt(found, 'resume')}"

@@ -18,7 +18,7 @@ from kimi_hooks.task import LONGEST_WAIT
 from kimi_hooks.workspace import Workspace, require
 
 
-@click.command("wait")
+@click.command("wait", short_help="Wait until the tasks have ended.")
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True, shell_complete=completing.task_ids)
 @click.option("--timeout", type=float, metavar="SECONDS", help="Give up after this long, with exit code 124.")
 @json_option

@@ -17,7 +17,7 @@ UNSET = """OPENCLAW_HOOKS_TOKEN is not set, so nobody was woken; put the gateway
 OPENCLAW_HOOKS_TOKEN=..."""
 
 
-@click.command("wake")
+@click.command("wake", short_help="Wake the OpenClaw agent with a line about a task.")
 @click.argument("task_id", metavar="[ID]", required=False, envvar="KIMI_TASK_ID", shell_complete=completing.task_ids)
 @click.option("--text", metavar="TEXT", help="Say this instead. The agent trusts it: never put an answer in.")
 @click.option("--group-told", is_flag=True, help="Another hook tells the task's group: the agent need not.")
@@ -41,7 +41,9 @@ def wake_command(home: Home, task_id: str | None, text: str | None, group_told: 
         raise ConfigError(UNSET.format(file=workspace.secrets_file))
     line = openclaw.one_line(text) if text else _line(workspace, task_id, group_told=group_told)
     gateway = known.get(openclaw.NAMED) or settings.DEFAULTS[openclaw.NAMED]
-    reply = openclaw.wake(gateway, config.openclaw.wake_path, token, line)
+    in_files = settings.read(workspace, config, {}, Path.home()).get("OPENCLAW_HOOKS_TOKEN")
+    # A hook is handed what stands in the files through its environment: then the two are the same.
+    reply = openclaw.wake(gateway, config.openclaw.wake_path, token, line, of_environment=token != in_files)
     if as_json:
         print_json({"http_status": reply.status, "outcome": openclaw.outcome(reply), "text": line})
     else:

@@ -20,12 +20,12 @@ NO_URL = """WEBHOOK_URL is not set, so nothing was sent; put the address of your
 WEBHOOK_URL=https://..."""
 
 
-@click.group("webhook")
+@click.group("webhook", short_help="Send results by HTTP to a receiver of your own.")
 def webhook_command() -> None:
     """Send results by HTTP to a receiver of your own."""
 
 
-@webhook_command.command("send")
+@webhook_command.command("send", short_help="Post the result of an ended task to WEBHOOK_URL.")
 @click.argument("task_id", metavar="[ID]", required=False, envvar="KIMI_TASK_ID", shell_complete=completing.task_ids)
 @json_option
 @click.pass_obj

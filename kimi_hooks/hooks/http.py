@@ -40,11 +40,15 @@ _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "
 
 @dataclass(frozen=True)
 class Target:
-    """Where to post. `named` is the setting that holds the address, for messages; `token` goes as bearer token."""
+    """Where to post. `named` is the setting that holds the address, for messages, and `example` what to write there.
+
+    `token` goes as bearer token.
+    """
 
     url: str = field(repr=False)
     named: str
     token: str | None = field(default=None, repr=False)
+    example: str = "https://HOST/PATH"
 
     @property
     def place(self) -> str:
@@ -172,7 +176,7 @@ def _parts(target: Target) -> SplitResult:
 
 
 def _no_address(target: Target) -> ConfigError:
-    return ConfigError(f"{target.named} is not an address that can be posted to; write https://HOST/PATH")
+    return ConfigError(f"{target.named} is not an address that can be posted to; write {target.example}")
 
 
 def _check_token(target: Target) -> None:

@@ -6,7 +6,6 @@ the shebang line. Where the shell would still evaluate such a reference, the tem
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kimi_hooks.errors import TemplateError
-from kimi_hooks.hooks import shell, shell_shebang
+from kimi_hooks.hooks import shell, shell_shebang, template_names
 from kimi_hooks.hooks.shell_marks import PLACEHOLDERS, MarkedScript
 from kimi_hooks.hooks.shell_remedies import RAW
 
@@ -84,7 +83,7 @@ def load(path: Path, known_names: Collection[str]) -> ScriptTemplate:
         source = path.read_bytes().decode("utf-8")
     except OSError as error:
         raise TemplateError(
-            f"{path}:1: it cannot be read ({error.strerror}); mend the path or its permissions"
+            f"{path}: it cannot be read ({error.strerror}); mend the path or its permissions"
         ) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
@@ -226,9 +225,9 @@ def _check_names(tree: nodes.Template, where: str, known_names: Collection[str])
     unknown = meta.find_undeclared_variables(tree) - set(known_names)
     for name in tree.find_all(nodes.Name):
         if name.ctx == "load" and name.name in unknown:
-            nearest = difflib.get_close_matches(name.name, known_names, n=1, cutoff=0)
-            remedy = f"the nearest known name is {nearest[0]}" if nearest else "no names are known here"
-            raise TemplateError(f"{where}:{name.lineno}: the name {name.name} is unknown; {remedy}")
+            inner = next((node.attr for node in tree.find_all(nodes.Getattr) if node.node == name), "")
+            told = f"the name {name.name} is unknown; {template_names.remedy(name.name, inner, known_names)}"
+            raise TemplateError(f"{where}:{name.lineno}: {told}")
 
 
 def _explain_syntax(error: jinja2.TemplateSyntaxError, where: str) -> str:

@@ -31,7 +31,10 @@ class Delivery:
 
 @dataclass(frozen=True)
 class HookRun:
-    """The record of one run of a hook; `stdout` and `stderr` are the ends of its outputs."""
+    """The record of one run of a hook; `stdout` and `stderr` are the ends of its outputs.
+
+    `ended_at` is in seconds since 1970.
+    """
 
     hook_id: str
     event: str
@@ -43,6 +46,7 @@ class HookRun:
     duration_ms: int
     stdout: str
     stderr: str
+    ended_at: float
 
 
 def owe(db: Connection, deliveries: Iterable[Delivery], now: float) -> None:
@@ -69,18 +73,18 @@ def start_due(db: Connection, now: float, limit: int, newest: int) -> list[Deliv
     return [Delivery(*tuple(row)[1:]) for row in rows]
 
 
-def record(db: Connection, run: HookRun, retry_at: float | None, now: float) -> None:
+def record(db: Connection, run: HookRun, retry_at: float | None) -> None:
     """Keep the record of a run and, in the same transaction, what becomes of its delivery."""
     state = "waiting" if run.outcome == "retry" else run.outcome
     db.execute(
         "UPDATE deliveries SET state = ?, due_at = ? WHERE event_id = ? AND hook_id = ?",
-        (state, retry_at or now, run.event_id, run.hook_id),
+        (state, retry_at or run.ended_at, run.event_id, run.hook_id),
     )
     db.execute(
         "INSERT INTO hook_runs (hook_id, event, event_id, task_id, attempt, outcome, exit_code, duration_ms, stdout, "
         "stderr, ended_at) VALUES (:hook_id, :event, :event_id, :task_id, :attempt, :outcome, :exit_code, "
-        ":duration_ms, :stdout, :stderr, :now)",
-        {**asdict(run), "now": now},
+        ":duration_ms, :stdout, :stderr, :ended_at)",
+        asdict(run),
     )
 
 
@@ -104,8 +108,8 @@ def counts(db: Connection) -> dict[str, int]:
 def runs(db: Connection, *, task_id: str | None, hook_id: str | None, limit: int) -> list[HookRun]:
     """Return the newest runs first, of one task or one hook if asked."""
     rows = db.execute(
-        "SELECT hook_id, event, event_id, task_id, attempt, outcome, exit_code, duration_ms, stdout, stderr "
-        "FROM hook_runs WHERE (:task IS NULL OR task_id = :task) AND (:hook IS NULL OR hook_id = :hook) "
+        "SELECT hook_id, event, event_id, task_id, attempt, outcome, exit_code, duration_ms, stdout, stderr, "
+        "ended_at FROM hook_runs WHERE (:task IS NULL OR task_id = :task) AND (:hook IS NULL OR hook_id = :hook) "
         "ORDER BY seq DESC LIMIT :limit",
         {"task": task_id, "hook": hook_id, "limit": limit},
     )

@@ -87,6 +87,17 @@ def test_ids_are_those_of_the_workspace(house: House) -> None:
     assert bash(house, "ack", "kimi-") == ids[2:]
 
 
+def test_hook_ids_are_those_of_the_config(house: House) -> None:
+    """Each once, in the order of the file, wherever a verb takes one."""
+    done = [{"id": "two", "command": "true"}, {"id": "one", "command": "true"}]
+    failed = [{"id": "two", "command": "false"}]
+    house.configure({"TaskCompleted": [{"hooks": done}], "TaskFailed": [{"hooks": failed}]})
+    assert bash(house, "hooks", "runs", "--hook", "") == ["two", "one"]
+    assert bash(house, "hooks", "runs", "--hook", "o") == ["one"]
+    house.workspace.config_file.write_text("workspace: 1\nhooks: [\n")
+    assert bash(house, "hooks", "runs", "--hook", "") == []
+
+
 def test_ids_follow_the_workspace_that_is_named(house: House, tmp_path: Path) -> None:
     """`--home DIR` and KIMI_HOOKS_HOME count as for every verb."""
     elsewhere = tmp_path / "elsewhere"

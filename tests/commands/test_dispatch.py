@@ -196,6 +196,14 @@ def test_wrong_usage(house: House, arguments: list[str]) -> None:
     assert list(house.workspace.outbox.iterdir()) == []
 
 
+def test_an_empty_option_is_told_in_plain_words(house: House) -> None:
+    """Which one, and what to do; nothing is dropped."""
+    refused = house.call("dispatch", "-p", "x", "--channel", "")
+    assert refused.returncode == 1
+    assert refused.stderr == "kimi-hooks: dispatch: channel: is empty; write something there or take it out\n"
+    assert not any(house.workspace.outbox.iterdir())
+
+
 def test_start_starts_a_runner_once(house: House) -> None:
     """--start brings up a runner in the background when none is at work, and leaves one that is there alone."""
     try:

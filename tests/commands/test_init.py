@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
-from kimi_hooks.defaults import hook_files
+from kimi_hooks.defaults import folder, hook_files
 from kimi_hooks.layout import differences, differing, lay_out
 from kimi_hooks.workspace import Workspace, read_config
+from tests.house import PROGRAM
+
+
+def init(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    words = [PROGRAM, "init", *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
 def test_it_makes_all_that_is_missing(tmp_path: Path) -> None:
@@ -58,3 +66,39 @@ def test_only_hooks_that_differ_are_told(tmp_path: Path) -> None:
     first.write_bytes(b"mine\xff\n")
     assert differing(workspace) == [first]
     assert differences(workspace).startswith(f"--- {first}\n+++ {hook_files()[0]}\n@@ ")
+
+
+def test_what_is_kept_takes_one_line(tmp_path: Path) -> None:
+    """A fresh workspace ends with the next step; the second time there is one line; what comes anew is named."""
+    fresh = init(tmp_path / "new").stdout.splitlines()
+    assert [line.startswith("made  ") for line in fresh] == [True] * (len(fresh) - 1) + [False]
+    assert fresh[-1].startswith(f"next  put KIMI_API_KEY=sk-... into {tmp_path / 'new' / '.env.kimi'}, then: ")
+    assert fresh[-1].endswith(f"{PROGRAM} --home {tmp_path / 'new'} run --detach")
+    assert init(tmp_path / "new").stdout == f"kept everything ({len(fresh) - 1})\n"
+    shutil.rmtree(tmp_path / "new" / "outbox")
+    again = init(tmp_path / "new").stdout
+    assert again == f"made  {tmp_path / 'new' / 'outbox'}\nkept everything else ({len(fresh) - 2})\n"
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    """One line that says so; the file stays as it is."""
+    (tmp_path / "file").write_text("mine")
+    refused = init(tmp_path / "file")
+    assert refused.returncode == 1
+    told = f"kimi-hooks: {tmp_path / 'file'} is a file, not a folder; name a folder, or a place where one can be made\n"
+    assert refused.stderr == told
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_the_clone_itself_has_no_shipped_files_to_differ_from(tmp_path: Path) -> None:
+    """`init --diff` says where the difference is told instead; elsewhere it shows it."""
+    own = subprocess.run(
+        [PROGRAM, "--home", str(folder()), "init", "--diff"], capture_output=True, text=True, check=False
+    )
+    assert (own.returncode, own.stdout) == (0, "")
+    assert own.stderr == "kimi-hooks: this workspace is the clone itself: see `git diff`\n"
+    init(tmp_path)
+    (tmp_path / "config.yaml").write_text("workspace: 1\n")
+    other = init(tmp_path, "--diff")
+    assert (other.returncode, other.stderr) == (0, "")
+    assert other.stdout.startswith(f"--- {tmp_path}/config.yaml\n")

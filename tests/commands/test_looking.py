@@ -1,10 +1,11 @@
-"""`status`, `show`, `wait`, `hooks`: what is there, for people and for scripts."""
+"""`status`, `show`, `wait`, `ack`: what is there, for people and for scripts."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -136,45 +137,6 @@ def test_wait_begins_before_the_runner_does(house: House) -> None:
     assert codes == [0]
 
 
-def test_hooks_list(house: House) -> None:
-    """Every hook in the order of the file."""
-    house.configure({"TaskFailed": [{"matcher": "a|b", "hooks": [{"id": "x", "command": "true"}]}]})
-    (row,) = json.loads(house.call("hooks", "list", "--json").stdout)
-    assert (row["id"], row["event"], row["matcher"], row["command"]) == ("x", "TaskFailed", "a|b", "true")
-    assert "x" in house.call("hooks", "list").stdout
-
-
-@pytest.mark.parametrize(
-    ("command", "problem"),
-    [
-        ("hooks/missing.sh", "no such file"),
-        ("hooks/not-executable.sh", "run bit"),
-        ("hooks/bad.sh.j2", "bad.sh.j2:2"),
-        ("hooks/missing.sh.j2", "missing.sh.j2"),
-        ("hooks/no-interpreter.sh", "interpreter"),
-    ],
-)
-def test_hooks_check_finds_what_would_not_run(house: House, command: str, problem: str) -> None:
-    """Exit code 1 and the place, before a task has to find out."""
-    (house.workspace.hooks / "not-executable.sh").write_text("#!/bin/sh\n")
-    (house.workspace.hooks / "no-interpreter.sh").write_text("#!/nowhere/sh\n")
-    (house.workspace.hooks / "no-interpreter.sh").chmod(0o755)
-    (house.workspace.hooks / "bad.sh.j2").write_text('#!/bin/sh\necho "{{ task_name }}"\n')
-    house.configure({"TaskCompleted": [{"hooks": [{"id": "x", "command": command}]}]})
-    finished = house.call("hooks", "check")
-    assert finished.returncode == 1
-    assert problem in finished.stdout
-
-
-def test_hooks_check_passes_the_shipped_workspace(house: House) -> None:
-    """What `init` lays out is sound."""
-    house.workspace.config_file.unlink()
-    house.call("init", str(house.home))
-    finished = house.call("hooks", "check")
-    assert finished.returncode == 0, finished.stdout
-    assert "notify-agi" in finished.stdout
-
-
 def test_a_broken_config_is_told_with_place_and_remedy(house: House) -> None:
     """All the mistakes at once, exit code 1."""
     house.configure({"TaskCompletd": []}, limts={}, retry={"max_attempts": 0})
@@ -186,19 +148,38 @@ def test_a_broken_config_is_told_with_place_and_remedy(house: House) -> None:
         assert "config.yaml" in finished.stderr
 
 
-def test_hooks_runs_is_the_record(house: House) -> None:
-    """Every run with its outcome and both outputs, newest first; for one task or one hook."""
-    house.hook("#!/bin/sh\necho out\necho err >&2\nexit 1\n", retries=1)
+def test_status_says_where_a_given_up_hook_is_told(house: House) -> None:
+    """Only when one has given up."""
+    house.hook("#!/bin/sh\nexit 0\n")
     house.drop("a.md", "a")
     house.drain()
-    runs = json.loads(house.call("hooks", "runs", "--json").stdout)
-    assert [run["outcome"] for run in runs] == ["gave_up", "retry"]
-    assert set(runs[0]) == {"hook_id", "event", "event_id", "task_id", "attempt", "outcome", "exit_code", "duration_ms",
-                            "stdout", "stderr"}  # fmt: skip
-    assert (runs[0]["stdout"], runs[0]["stderr"], runs[0]["exit_code"]) == ("out\n", "err\n", 1)
-    assert json.loads(house.call("hooks", "runs", "--json", "--hook", "other").stdout) == []
-    assert len(json.loads(house.call("hooks", "runs", "--json", "--task", house.entry().id).stdout)) == 2
-    assert "my-hook" in house.call("hooks", "runs").stdout
+    assert "hooks      1 delivered\n" in house.call("status").stdout
+    house.hook("#!/bin/sh\necho no >&2\nexit 2\n")
+    house.drop("b.md", "b")
+    house.drain()
+    (line,) = [line for line in house.call("status").stdout.splitlines() if line.startswith("hooks ")]
+    assert line == f"hooks      1 delivered, 1 gave_up; see: {PROGRAM} --home {house.home} hooks runs"
+
+
+def test_a_persons_pause_is_told_in_plain_words(house: House) -> None:
+    """With the verb that made it and the one that ends it, on both ways of looking."""
+    house.call("pause")
+    resume = f"{PROGRAM} --home {house.home} resume"
+    assert f"paused     with `kimi-hooks pause`; go on with: {resume}\n" in house.call("status").stdout
+    told = house.call("dispatch", "-p", "x").stderr
+    assert f"kimi-hooks: the queue was paused with `kimi-hooks pause`; go on with: {resume}\n" in told
+    assert "person:" not in told
+
+
+def test_an_open_task_cannot_be_acknowledged(house: House) -> None:
+    """The way to wait for it is told with its id, whether a runner has taken it or not."""
+    task_id = house.call("dispatch", "-p", "x", "--not-before", "2999-01-01").stdout.strip()
+    wait = f"wait for it first: {PROGRAM} --home {house.home} wait {task_id}\n"
+    for state in ("dropped", "available"):
+        refused = house.call("ack", task_id)
+        assert refused.returncode == 1
+        assert refused.stderr == f"kimi-hooks: {task_id} has not ended (it is {state}); {wait}"
+        house.drain()
 
 
 def test_a_pause_is_told_with_its_reason_wherever_one_looks(house: House) -> None:
@@ -281,15 +262,17 @@ def test_a_config_without_its_mark_is_named(house: House, monkeypatch: pytest.Mo
     assert "lacks the line `workspace: 1`" in finished.stderr
 
 
-def test_tags_outside_a_template_are_found(house: House) -> None:
-    """They would be passed on as they stand."""
-    house.configure({"TaskCompleted": [{"hooks": [{"id": "x", "command": "echo {{ task_name }}"}]}]})
-    finished = house.call("hooks", "check")
-    assert finished.returncode == 1
-    assert ".sh.j2" in finished.stdout
-    started = house.call("run", "--detach")
-    house.call("stop")
-    assert "not in order" in started.stderr
+def test_a_missing_workspace_is_told_with_the_way_to_make_it(tmp_path: Path) -> None:
+    """`init` with the folder that is meant; for the default one also how to name another."""
+    elsewhere = tmp_path / "no where"
+    elsewhere.mkdir()
+    named = subprocess.run([PROGRAM, "--home", str(elsewhere), "status"], capture_output=True, text=True, check=False)
+    assert named.stderr.endswith(f" lay one out with: kimi-hooks init '{elsewhere}'\n")
+    unnamed = subprocess.run([PROGRAM, "status"], cwd=elsewhere, capture_output=True, text=True, check=False)
+    default = Path.home() / ".openclaw" / "workspace" / "kimi-dispatch"
+    end = f" lay one out with: kimi-hooks init {default}; or cd into your workspace, or name it with --home\n"
+    assert unnamed.stderr.endswith(end)
+    assert named.returncode == unnamed.returncode == 1
 
 
 def test_a_pause_is_told_to_who_waited_before_the_file_was_taken(house: House) -> None:

@@ -169,7 +169,7 @@ def test_a_broken_template_is_one_line(two: House) -> None:
     (two.workspace.hooks / "report.txt.j2").write_text("a\n{{ task_nmae }}\n")
     finished = two.call("report", FIRST)
     assert finished.returncode == 1
-    assert "report.txt.j2:2: the name task_nmae is unknown (did you mean 'task_name'?)" in finished.stderr
+    assert "report.txt.j2:2: the name task_nmae is unknown; did you mean 'task_name'?" in finished.stderr
     assert finished.stderr.count("\n") == 1
 
 

@@ -126,6 +126,44 @@ def test_what_the_exit_code_says(ended: House, receiver: Receiver, answer: Answe
     assert TOKEN not in finished.stderr
 
 
+@pytest.mark.parametrize(
+    ("address", "remedy"),
+    [
+        ("127.0.0.1:18789", "is not an address that can be posted to; write http://HOST:PORT\n"),
+        ("gateway", "is not an address that can be posted to; write http://HOST:PORT\n"),
+        (
+            "http://127.0.0.1:9/hooks/wake",
+            "must not hold the hooks path; write http://HOST:PORT alone, openclaw.wake_path",
+        ),
+        ("http://127.0.0.1:9/hooks/", "must not hold the hooks path; write http://HOST:PORT alone, openclaw.wake_path"),
+    ],
+)
+def test_an_address_that_cannot_be_the_gateways(ended: House, receiver: Receiver, address: str, remedy: str) -> None:
+    """Told before anything is sent, with what to write."""
+    finished = ended.call("wake", OPENCLAW_GATEWAY_URL=address)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith(f"kimi-hooks: OPENCLAW_GATEWAY_URL {remedy}")
+    assert receiver.seen == []
+
+
+def test_a_prefix_before_the_hooks_path_is_no_mistake(ended: House, receiver: Receiver) -> None:
+    """A gateway behind a proxy has one; and with a wake path of its own it may even be called hooks."""
+    assert ended.call("wake", OPENCLAW_GATEWAY_URL=f"{receiver.url}/claw").returncode == 0
+    ended.configure(openclaw={"wake_path": "/wake"})
+    assert ended.call("wake", OPENCLAW_GATEWAY_URL=f"{receiver.url}/hooks").returncode == 0
+    assert [seen.path for seen in receiver.seen] == ["/claw/hooks/wake", "/hooks/wake"]
+
+
+def test_a_refused_token_of_the_environment(ended: House, receiver: Receiver) -> None:
+    """It is told that the environment goes before .env.kimi, unless both say the same."""
+    receiver.answer(401, 401)
+    told = "the token came from the environment, which goes before .env.kimi"
+    assert told in ended.call("wake", OPENCLAW_HOOKS_TOKEN="another-token").stderr
+    refused = ended.call("wake", OPENCLAW_HOOKS_TOKEN=TOKEN).stderr
+    assert "hooks.token" in refused
+    assert told not in refused
+
+
 def test_no_gateway_may_pass(ended: House) -> None:
     """Exit code 1, with the address and where it is set."""
     finished = ended.call("wake", OPENCLAW_GATEWAY_URL="http://127.0.0.1:9")

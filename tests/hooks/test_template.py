@@ -108,6 +108,28 @@ def test_an_unknown_name_is_refused_with_the_nearest_known() -> None:
     assert "task_name" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("task_nam", "did you mean 'task_name'?"),
+        ("zebra", "known names: docs/hooks.md#what-a-hook-is-given"),
+        ("tokens", "write usage"),
+        ("outcome", "write status"),
+        ("env", 'write "$NAME", and list NAME under the handler\'s env'),
+        ("env.MY_TOKEN", 'write "$MY_TOKEN", and list MY_TOKEN under the handler\'s env'),
+        (
+            "OPENCLAW_HOOKS_TOKEN",
+            'write "$OPENCLAW_HOOKS_TOKEN", and list OPENCLAW_HOOKS_TOKEN under the handler\'s env',
+        ),
+    ],
+)
+def test_an_unknown_name_has_a_remedy_that_fits(name: str, remedy: str) -> None:
+    """The nearest known name only when it is near; what is called otherwise, or stands elsewhere, is told."""
+    with pytest.raises(TemplateError) as caught:
+        checked(f"ls {{{{ {name} }}}}\n")
+    assert str(caught.value) == f"{PATH}:2: the name {name.partition('.')[0]} is unknown; {remedy}"
+
+
 def test_names_that_the_template_sets_are_known() -> None:
     """Names of `set`, of a loop and of Jinja itself need not be fields."""
     checked("{% set a = 1 %}{% for b in range(3) %}\nls {{ a }} {{ b }} {{ loop.index }}\n{% endfor %}")
@@ -275,8 +297,8 @@ def test_a_template_is_read_from_a_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path: Path) -> None:
-    """A file that cannot be read is told with its line."""
-    with pytest.raises(TemplateError, match=r"a\.sh\.j2:1: .*; "):
+    """The line is told only where there is one."""
+    with pytest.raises(TemplateError, match=r"a\.sh\.j2: it cannot be read \(No such file or directory\); mend "):
         load(tmp_path / "a.sh.j2", NAMES)
     (tmp_path / "a.sh.j2").write_bytes(b"ls\n\xff")
     with pytest.raises(TemplateError, match=r"a\.sh\.j2:2: it is not UTF-8; "):

@@ -18,7 +18,7 @@ BIN = Path(sysconfig.get_path("scripts"))
 SITE_PACKAGES = Path(sysconfig.get_path("purelib"))
 SOURCES = ("CHANGELOG.md", "LICENSE", "README.md", "config.yaml", "docs", "hooks", "install.sh", "kimi_hooks",
            "pyproject.toml", "requirements.lock", ".gitignore")  # fmt: skip
-SHIPPED_HOOKS = 2
+SHIPPED_HOOKS = 3
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -69,7 +69,7 @@ def test_init_changes_nothing_and_adds_what_is_missing(installed: Path, old: Pat
     machine.run([installed, "init", old], old.parent)
     after = users_files(old)
     assert {name: after[name] for name in before} == before
-    assert set(after) - set(before) == {f"hooks/{MISSING}"}
+    assert set(after) - set(before) == {f"hooks/{MISSING}", "hooks/notify-group.sh.j2"}
     shipped = {path.name: path for path in hook_files()}[MISSING]
     assert (old / "hooks" / MISSING).read_bytes() == shipped.read_bytes()
     assert (old / "hooks" / MISSING).stat().st_mode & stat.S_IXUSR

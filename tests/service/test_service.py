@@ -125,6 +125,16 @@ def test_without_a_bus_the_unit_is_written_and_the_rest_is_told(house: House, sy
     assert systemd.units == []
 
 
+def test_without_a_bus_the_way_around_it_is_told(house: House, systemd: Systemd) -> None:
+    """What the service would not see of this shell, and how a runner is had without systemd."""
+    systemd.breaks()
+    done = systemd.call(house, "install", KIMI_API_KEY="sk-in-the-shell", HTTPS_PROXY="http://p")
+    unseen, failure = done.stderr.splitlines()
+    assert "(KIMI_API_KEY, HTTPS_PROXY)" in unseen
+    assert str(house.workspace.secrets_file) in unseen
+    assert failure.endswith(f"; without systemd: {PROGRAM} --home {house.home} run --detach")
+
+
 def test_without_systemctl(house: House, systemd: Systemd, tmp_path: Path) -> None:
     """As without a bus: written, and told."""
     (tmp_path / "nothing").mkdir()
@@ -215,4 +225,5 @@ def test_install_sh_service(house: House, systemd: Systemd, tmp_path: Path) -> N
     done = systemd.run([str(clone / "install.sh"), "--service", "--home", str(tmp_path / "new")])
     assert done.returncode == 0, done.stderr
     assert f'"--home" "{tmp_path / "new"}" "run"' in systemd.unit().read_text()
+    assert done.stdout.index("written and enabled: ") < done.stdout.index("\nReady. ")
     assert systemd.calls == ["daemon-reload", "enable --now kimi-hooks.service"]
