@@ -35,7 +35,7 @@ def wake_command(home: Home, task_id: str | None, text: str | None, group_told: 
         raise click.UsageError("--text is empty")
     workspace = home.find()
     config = read_config(workspace)
-    known = settings.read(workspace, config, os.environ, Path.home())
+    known = settings.read(workspace, config.basics.settings, os.environ, Path.home())
     token = known.get("OPENCLAW_HOOKS_TOKEN")
     if not token:
         raise ConfigError(UNSET.format(file=workspace.secrets_file))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kimi_hooks.journal import facts
 from kimi_hooks.journal.store import Connection, Row
 from kimi_hooks.states import ENDED, Outcome, State
-from kimi_hooks.task import Task
+
+if TYPE_CHECKING:
+    from kimi_hooks.task import Task
 
 KEEP_SENDS_SECONDS = 3600.0
 DEDUPE_SECONDS = 24 * 3600.0
@@ -113,9 +115,15 @@ def known(db: Connection, task_ids: Sequence[str]) -> set[str]:
     return {row["id"] for row in db.execute(query, (json.dumps(task_ids),))}
 
 
+def _task(spec: str) -> Task:
+    from kimi_hooks.task import Task  # noqa: PLC0415 - whoever waits for a task or looks a key up never reads one
+
+    return Task.model_validate_json(spec)
+
+
 def task_of(db: Connection, task_id: str) -> Task:
     """Return what the task's file said."""
-    return Task.model_validate_json(db.execute("SELECT spec FROM tasks WHERE id = ?", (task_id,)).fetchone()[0])
+    return _task(db.execute("SELECT spec FROM tasks WHERE id = ?", (task_id,)).fetchone()[0])
 
 
 def in_state(db: Connection, state: State, limit: int = -1) -> list[Entry]:
@@ -153,7 +161,7 @@ _START = f"""
 
 def _start(db: Connection, seq: int, now: float) -> tuple[Entry, Task]:
     row = db.execute(_START, {"now": now, "seq": seq}).fetchone()
-    return _entry(row), Task.model_validate_json(row["spec"])
+    return _entry(row), _task(row["spec"])
 
 
 def overdue(db: Connection, now: float, *, standin: bool) -> list[Entry]:
