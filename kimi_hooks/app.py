@@ -49,7 +49,8 @@ class WatchedSettings:
 
     def __init__(self, workspace: Workspace, config: Config, environ: Mapping[str, str]) -> None:
         user_home = Path(environ.get("HOME") or "/nonexistent")
-        self._read: Callable[[], Settings] = lambda: settings_module.read(workspace, config, environ, user_home)
+        said = config.basics.settings
+        self._read: Callable[[], Settings] = lambda: settings_module.read(workspace, said, environ, user_home)
         self._files = [str(file) for file in settings_module.secrets_files(workspace, user_home)]
         self._seen = [_stamp(file) for file in self._files]
         self.current = self._read()

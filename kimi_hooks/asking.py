@@ -33,4 +33,4 @@ def context_files(parts: Parts, task: Task, *, must_exist: bool) -> list[Path]:
     if not task.context:
         return []
     sent_from = Path(task.dispatched_from) if task.dispatched_from else None
-    return context.locate(parts.workspace, parts.config, task.context, sent_from, must_exist=must_exist)
+    return context.locate(parts.workspace, parts.config.context_roots, task.context, sent_from, must_exist=must_exist)

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+# Ten years, in seconds: nobody means to wait longer.
+LONGEST_WAIT = 10 * 366 * 24 * 3600.0
+
 
 @dataclass(frozen=True)
 class Clock:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kimi_hooks.config_note import Basics
 from kimi_hooks.errors import ConfigError
 from kimi_hooks.events import KINDS, EventKind
 from kimi_hooks.mistakes import describe, nearest
@@ -191,6 +192,17 @@ class Config(_Part):
             if handlers.setdefault((hook.kind.name, hook.hook_id), hook.handler) != hook.handler:
                 raise ValueError(f"hooks: the id {hook.hook_id!r} stands twice under {hook.event_name}; ids are unique")
         return self
+
+    @property
+    def basics(self) -> Basics:
+        """Return the plain values that dispatching takes."""
+        settings = {
+            "KIMI_API_URL": self.kimi.api_url,
+            "KIMI_MODEL": self.kimi.model,
+            "WEBHOOK_URL": self.webhook.url,
+            "OPENCLAW_GATEWAY_URL": self.openclaw.gateway_url,
+        }
+        return Basics(settings, self.max_task_bytes, self.context_roots)
 
     def each_hook(self) -> tuple[Hook, ...]:
         """Return every hook in the order of the file, none when `disableAllHooks` is on."""

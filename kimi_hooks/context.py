@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kimi_hooks.config import Config
 from kimi_hooks.errors import TaskError
 from kimi_hooks.workspace import SECRETS_NAME, Workspace
 
 
 def locate(
-    workspace: Workspace, config: Config, named: Sequence[str], sent_from: Path | None, *, must_exist: bool
+    workspace: Workspace,
+    allowed: Sequence[str] | None,
+    named: Sequence[str],
+    sent_from: Path | None,
+    *,
+    must_exist: bool,
 ) -> list[Path]:
     """Return the real paths of the context files. Relative names start where the task was sent from, else here.
 
-    They must lie under `context_roots`, else here or where the task was sent from, however they are spelt or linked;
-    secrets and the spool are never context. Raises TaskError.
+    They must lie under the folders that are `allowed` (`context_roots`), else here or where the task was sent from,
+    however they are spelt or linked; secrets and the spool are never context. Raises TaskError.
     """
     try:
-        return _locate(workspace, config, named, sent_from, must_exist=must_exist)
+        return _locate(workspace, allowed, named, sent_from, must_exist=must_exist)
     except (OSError, RuntimeError, ValueError) as error:
         # A name that is too long, a circle of links, a folder that may not be entered, a user that is not there.
         told = f"context cannot be found: {error}; correct the names, or context_roots in config.yaml"
@@ -27,10 +31,15 @@ def locate(
 
 
 def _locate(
-    workspace: Workspace, config: Config, named: Sequence[str], sent_from: Path | None, *, must_exist: bool
+    workspace: Workspace,
+    allowed: Sequence[str] | None,
+    named: Sequence[str],
+    sent_from: Path | None,
+    *,
+    must_exist: bool,
 ) -> list[Path]:
     base = sent_from or workspace.home
-    roots = [root.resolve() for root in _roots(workspace, config, sent_from)]
+    roots = [root.resolve() for root in _roots(workspace, allowed, sent_from)]
     paths = [(base / Path(name).expanduser()).resolve() for name in named]
     for name, path in zip(named, paths, strict=True):
         _check(name, path, roots, workspace)
@@ -64,9 +73,9 @@ def read(paths: Sequence[Path], max_bytes: int) -> list[tuple[str, str]]:
     return texts
 
 
-def _roots(workspace: Workspace, config: Config, sent_from: Path | None) -> list[Path]:
-    if config.context_roots is not None:
-        return [workspace.home / Path(root).expanduser() for root in config.context_roots]
+def _roots(workspace: Workspace, allowed: Sequence[str] | None, sent_from: Path | None) -> list[Path]:
+    if allowed is not None:
+        return [workspace.home / Path(root).expanduser() for root in allowed]
     return [workspace.home, *([sent_from] if sent_from else [])]
 
 

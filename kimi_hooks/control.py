@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kimi_hooks import lock
-from kimi_hooks.config import Config
 from kimi_hooks.errors import ConfigError, LockHeldError, WorkspaceError
-from kimi_hooks.workspace import Workspace, read_config
+from kimi_hooks.workspace import Workspace, read_basics, read_config
 
 READY_VARIABLE = "KIMI_HOOKS_READY_FD"
 MARGIN_SECONDS = 10.0
@@ -27,7 +26,8 @@ def start_runner(workspace: Workspace) -> int:
 
     Raises LockHeldError when there is one, and WorkspaceError with the end of what it said when it does not come up.
     """
-    read_config(workspace)
+    # The same mistakes as the runner would find, but told on this terminal.
+    read_basics(workspace)
     workspace.make_folders()
     lock.refuse_if_held(workspace.lock_file)
     ready, told = os.pipe()
@@ -117,6 +117,8 @@ def _grace_seconds(workspace: Workspace) -> float:
     try:
         return read_config(workspace).grace_seconds
     except (ConfigError, WorkspaceError):
+        from kimi_hooks.config import Config  # noqa: PLC0415 - dispatch --start must be quick where nothing is stopped
+
         return Config().grace_seconds
 
 

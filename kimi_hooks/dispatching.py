@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kimi_hooks.clock import Clock
 from kimi_hooks.errors import TaskError, WorkspaceError
-from kimi_hooks.journal import tasks
-from kimi_hooks.journal.store import Connection, Journal
 from kimi_hooks.outbox.drop import drop
-from kimi_hooks.task import new_id
+from kimi_hooks.task_id import new_id
 from kimi_hooks.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kimi_hooks.journal.store import Connection
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ def _drop_once(workspace: Workspace, data: Mapping[str, Any], key: str, clock: C
 
     A crash between file and commit leaves the key unbound and the file whole: the runner binds it then.
     """
+    from kimi_hooks.journal import tasks  # noqa: PLC0415 - a dispatch without a key must be quick
+    from kimi_hooks.journal.store import Journal  # noqa: PLC0415 - as above
 
     def once(db: Connection) -> Dropped:
         seen = tasks.seen_key(db, key, clock.now())

@@ -20,7 +20,8 @@ from kimi_hooks.outbox import reading
 from kimi_hooks.outbox.folder import Claim
 from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
-from kimi_hooks.task import Task, derived_name
+from kimi_hooks.task import Task
+from kimi_hooks.text import derived_name
 
 # Small enough that tasks are sent while files come, large enough to share the fsyncs.
 BATCH = 64

@@ -32,10 +32,11 @@ def recover(parts: Parts) -> list[Entry]:
 
 
 def _tidy(parts: Parts, now: float) -> None:
-    """Remove what nobody needs any more; others may be writing into the outbox just now."""
+    """Remove what nobody needs any more; others may be writing into outbox and spool just now."""
     atomic.remove_leftovers(parts.workspace.results, now)
     atomic.remove_leftovers(parts.workspace.incoming, now)
     atomic.remove_leftovers(parts.workspace.outbox, now - OTHERS_WRITE_SECONDS)
+    atomic.remove_leftovers(parts.workspace.spool, now - OTHERS_WRITE_SECONDS)
     for folder in parts.workspace.turns.iterdir():
         entry = parts.journal.read(partial(tasks.get, task_id=folder.name))
         if entry is not None and tasks.is_ended(entry):

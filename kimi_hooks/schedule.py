@@ -86,7 +86,7 @@ class Schedule:
     def _open(self, standing: Standing) -> list[Waiting]:
         """Return the waiting tasks that may start at all: those for the imitation, those for Kimi."""
         pause = standing.pause
-        if pause is not None and pause.reason == facts.BY_PERSON:
+        if pause is not None and pause.is_by_person:
             return []
         return [standing.for_standin] if pause or self.lacks_key else [standing.for_standin, standing.for_kimi]
 

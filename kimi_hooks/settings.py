@@ -9,7 +9,6 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from kimi_hooks.config import Config
 from kimi_hooks.workspace import SECRETS_NAME, Workspace
 
 DEFAULTS: Mapping[str, str] = {
@@ -58,8 +57,8 @@ class Settings:
         return {name: value for name, value in known.items() if value}
 
 
-def read(workspace: Workspace, config: Config, environ: Mapping[str, str], user_home: Path) -> Settings:
-    """Look each name up: the environment, `.env.kimi` here, the agent's, config.yaml, the default.
+def read(workspace: Workspace, said: Mapping[str, str | None], environ: Mapping[str, str], user_home: Path) -> Settings:
+    """Look each name up: the environment, `.env.kimi` here, the agent's, config.yaml (`said`), the default.
 
     An empty value counts as not set. Raises nothing: an unreadable secrets file is as good as none.
     """
@@ -67,7 +66,7 @@ def read(workspace: Workspace, config: Config, environ: Mapping[str, str], user_
     sources: list[tuple[str, Mapping[str, str | None]]] = [
         ("environment", environ),
         *files.items(),
-        (str(workspace.config_file), _from_config(config)),
+        (str(workspace.config_file), said),
         ("default", DEFAULTS),
     ]
     values, origins = {}, {}
@@ -99,12 +98,3 @@ def _secrets_in(file: Path) -> dict[str, str | None]:
         return dict(dotenv_values(file, interpolate=False))
     except (OSError, UnicodeDecodeError):
         return {}
-
-
-def _from_config(config: Config) -> dict[str, str | None]:
-    return {
-        "KIMI_API_URL": config.kimi.api_url,
-        "KIMI_MODEL": config.kimi.model,
-        "WEBHOOK_URL": config.webhook.url,
-        "OPENCLAW_GATEWAY_URL": config.openclaw.gateway_url,
-    }

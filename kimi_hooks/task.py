@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-import secrets
-import string
-import unicodedata
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from kimi_hooks.clock import parse_iso
+from kimi_hooks.clock import LONGEST_WAIT, parse_iso
 from kimi_hooks.errors import TaskError
 from kimi_hooks.mistakes import describe
+from kimi_hooks.text import MAX_NAME, named, not_blank, one_line, utf8
 
-MAX_NAME = 200
 MAX_DEPTH = 50
-LONGEST_WAIT = 10 * 366 * 24 * 3600.0
-DERIVED_NAME = 40
-ID_PATTERN = re.compile(r"kimi-[0-9]{1,12}-[a-z0-9]{8}")
-_ID_ALPHABET = string.ascii_lowercase + string.digits
-
-
-def _utf8(text: str) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ValueError("holds half a surrogate pair, which is not text") from None
-    if "\0" in text:
-        raise ValueError("holds a NUL, which neither a hook nor Kimi can take")
-    return text
-
-
-def _one_line(text: str) -> str:
-    if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in _utf8(text)):
-        raise ValueError("holds a control character or a line break; write it on one line")
-    return text
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("is empty; say what Kimi shall do")
-    return text
 
 
 def _listed(value: Any) -> Any:
@@ -53,7 +23,7 @@ def _json_only(value: dict[str, Any]) -> dict[str, Any]:
     if _depth(value) > MAX_DEPTH:
         raise ValueError(f"is nested deeper than {MAX_DEPTH}")
     try:
-        _utf8(json.dumps(value, allow_nan=False, ensure_ascii=False))
+        utf8(json.dumps(value, allow_nan=False, ensure_ascii=False))
     except (TypeError, RecursionError):
         raise ValueError("holds something that JSON does not know") from None
     return value
@@ -89,8 +59,8 @@ def _iso_text(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_utf8)]
-Line = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
+Text = Annotated[str, AfterValidator(utf8)]
+Line = Annotated[str, Field(min_length=1), AfterValidator(one_line)]
 Lines = Annotated[tuple[Line, ...], BeforeValidator(_listed)]
 
 
@@ -99,7 +69,7 @@ class Task(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    prompt: Annotated[Text, AfterValidator(_not_blank)]
+    prompt: Annotated[Text, AfterValidator(not_blank)]
     name: Annotated[Line, Field(max_length=MAX_NAME)]
     group: Line | None = None
     channel: Line = "telegram"
@@ -143,30 +113,8 @@ TEXT_KEYS = frozenset(Task.model_fields) - {
 
 def check(data: dict[str, Any], *, default_name: str, where: str) -> tuple[Task, list[str]]:
     """Return the task in `data` and warnings about it. Raises TaskError that names every mistake."""
-    name = data.get("name")
-    if name is None or name == "":
-        name = default_name
-    warnings = []
-    if isinstance(name, str) and len(name) > MAX_NAME:
-        warnings.append(f"the name was cut at {MAX_NAME} characters")
-        name = name[:MAX_NAME]
+    name, warnings = named(data.get("name"), default_name)
     try:
         return Task.model_validate({**data, "name": name}), warnings
     except ValidationError as error:
         raise TaskError(f"{where}: {'; '.join(describe(error, Task))}") from error
-
-
-def derived_name(text: str, limit: int = MAX_NAME) -> str:
-    """Make a name of any text: one line, no control characters, at most `limit` characters, never empty."""
-    words = " ".join("".join(char if char.isprintable() else " " for char in text[: limit * 8]).split())
-    return words[:limit].strip() or "task"
-
-
-def new_id(now: float) -> str:
-    """Return a fresh task id, `kimi-<unix seconds>-<8 of a-z0-9>`: safe in file names and URLs."""
-    return f"kimi-{int(now)}-{''.join(_ID_ALPHABET[byte % 36] for byte in secrets.token_bytes(8))}"
-
-
-def is_id(text: str) -> bool:
-    """Tell whether the text is a well-formed task id."""
-    return ID_PATTERN.fullmatch(text) is not None

@@ -6,9 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kimi_hooks import config
+from kimi_hooks import config_note
+from kimi_hooks.config_note import Basics
 from kimi_hooks.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from kimi_hooks.config import Config
 
 CONFIG_NAME = "config.yaml"
 SECRETS_NAME = ".env.kimi"
@@ -77,6 +82,10 @@ class Workspace:
     @property
     def log_file(self) -> Path:
         return self.spool / "logs" / "runner.log"
+
+    @property
+    def config_note(self) -> Path:
+        return self.spool / "config-checked.json"
 
     def result_file(self, task_id: str) -> Path:
         return self.results / f"{task_id}.json"
@@ -149,14 +158,42 @@ def _way_out(workspace: Workspace) -> str:
     return told + named
 
 
-def read_config(workspace: Workspace) -> config.Config:
+def read_config(workspace: Workspace) -> Config:
     """Return the checked config.yaml. Raises WorkspaceError when there is none, ConfigError when it is wrong."""
+    return _checked(workspace, _config_bytes(workspace))
+
+
+def read_basics(workspace: Workspace) -> Basics:
+    """Return the few values of config.yaml that dispatching takes, checked once after each edit.
+
+    Raises what `read_config` raises.
+    """
+    data = _config_bytes(workspace)
+    return config_note.read(workspace.config_note, data) or _checked(workspace, data).basics
+
+
+def _config_bytes(workspace: Workspace) -> bytes:
     require(workspace)
     try:
-        text = workspace.config_file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkspaceError(f"{workspace.config_file}: cannot be read: {error}") from error
-    return config.parse(text, str(workspace.config_file))
+        return workspace.config_file.read_bytes()
+    except OSError as error:
+        raise _unreadable(workspace, error) from error
+
+
+def _checked(workspace: Workspace, data: bytes) -> Config:
+    from kimi_hooks import config  # noqa: PLC0415 - most of what a verb takes to start; dispatch can do without
+
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _unreadable(workspace, error) from error
+    found = config.parse(text.replace("\r\n", "\n").replace("\r", "\n"), str(workspace.config_file))
+    config_note.write(workspace.config_note, data, found.basics)
+    return found
+
+
+def _unreadable(workspace: Workspace, error: Exception) -> WorkspaceError:
+    return WorkspaceError(f"{workspace.config_file}: cannot be read: {error}")
 
 
 def _is_marked(file: Path) -> bool:

@@ -13,7 +13,7 @@ from tests.conftest import REAL_HOME
 
 
 def read(home: Path, environ: dict[str, str], config: Config | None = None) -> settings.Settings:
-    return settings.read(Workspace(home / "ws"), config or Config(), environ, home)
+    return settings.read(Workspace(home / "ws"), (config or Config()).basics.settings, environ, home)
 
 
 def test_the_order_of_the_places(tmp_path: Path) -> None:

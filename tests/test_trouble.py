@@ -183,10 +183,15 @@ def test_turns_of_ended_tasks_are_tidied_away(house: House) -> None:
 
 
 def test_a_start_does_not_disturb_those_who_write(house: House) -> None:
-    """Temporary files of others in the outbox are theirs."""
-    (house.workspace.outbox / ".tmp-somebody").touch()
+    """Temporary files of others in the outbox are theirs, and verbs write into the spool; old ones are nobody's."""
+    folders = house.workspace.outbox, house.workspace.spool
+    for folder in folders:
+        (folder / ".tmp-somebody").touch()
+        (folder / ".tmp-killed").touch()
+        os.utime(folder / ".tmp-killed", (0, 0))
     house.drain()
-    assert (house.workspace.outbox / ".tmp-somebody").exists()
+    for folder in folders:
+        assert [path.name for path in folder.glob(".tmp-*")] == [".tmp-somebody"]
 
 
 def test_a_removed_lock_file_opens_no_door(house: House) -> None:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from kimi_hooks.commands import Home
 from kimi_hooks.workspace import Workspace, read_config
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 LISTED = 100
 
 
 def folder(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Let the shell complete a folder."""
-    return [CompletionItem(incomplete, type="dir")]
+    return [_item(incomplete, "dir")]
 
 
 def file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Let the shell complete a file."""
-    return [CompletionItem(incomplete, type="file")]
+    return [_item(incomplete, "file")]
 
 
 def task_ids(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -49,9 +52,15 @@ def _complete(
         workspace = Home(context.find_root().params.get("home")).find()
         given = context.params.get(parameter.name or "") or ()
         fitting = [id_ for id_ in ids(workspace) if id_.startswith(incomplete) and id_ not in given]
-        return [CompletionItem(id_) for id_ in dict.fromkeys(fitting)][:LISTED]
+        return [_item(id_) for id_ in dict.fromkeys(fitting)][:LISTED]
     except Exception:  # noqa: BLE001 - a message in the middle of somebody's line helps nobody
         return []
+
+
+def _item(value: str, kind: str = "plain") -> CompletionItem:
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - no verb needs it but when a shell completes
+
+    return CompletionItem(value, type=kind)
 
 
 def _open(workspace: Workspace) -> list[str]:

@@ -10,15 +10,15 @@ from typing import Any
 
 import click
 
-from kimi_hooks import lock, settings
+from kimi_hooks import lock, plain_task, settings
 from kimi_hooks.clock import Clock
 from kimi_hooks.commands import Home, completing, json_option, print_json
 from kimi_hooks.commands.telling import spelt, warn_of_queue
 from kimi_hooks.context import locate
 from kimi_hooks.dispatching import dispatch
 from kimi_hooks.errors import TaskError
-from kimi_hooks.task import DERIVED_NAME, check, derived_name
-from kimi_hooks.workspace import Workspace, read_config
+from kimi_hooks.text import DERIVED_NAME, derived_name
+from kimi_hooks.workspace import Workspace, read_basics
 
 NO_KEY = """no API key. Put it into {file} as KIMI_API_KEY=sk-... (or export KIMI_API_KEY), \
 or try without one: add --standin, and a local imitation answers"""
@@ -79,16 +79,16 @@ def dispatch_command(
     Works when no runner is alive: the task then waits for one.
     """
     workspace = home.find()
-    config = read_config(workspace)
-    known = settings.read(workspace, config, os.environ, Path.home())
+    basics = read_basics(workspace)
+    known = settings.read(workspace, basics.settings, os.environ, Path.home())
     text = _prompt(prompt, file, rest, has_context=bool(options["context"]))
     if not options["standin"] and not known.get("KIMI_API_KEY") and not _runner_has_key(workspace):
         raise TaskError(NO_KEY.format(file=workspace.secrets_file))
     options["context"] += tuple(word for word in rest if word != "-")
     data = _data(text, options)
-    task, warnings = check(data, default_name=derived_name(text, DERIVED_NAME), where="dispatch")
-    locate(workspace, config, task.context, Path.cwd(), must_exist=not task.after)
-    dropped = dispatch(workspace, {**data, "name": task.name}, config.max_task_bytes, Clock())
+    name, warnings = _checked(data, derived_name(text, DERIVED_NAME))
+    locate(workspace, basics.context_roots, data.get("context", ()), Path.cwd(), must_exist="after" not in data)
+    dropped = dispatch(workspace, {**data, "name": name}, basics.max_task_bytes, Clock())
     if dropped.is_repeat:
         warnings.append("this dedupe key was seen in the last 24 hours; nothing new runs")
     for warning in warnings:
@@ -101,11 +101,22 @@ def dispatch_command(
     if start:
         # Only now: a runner that was just leaving would not have seen the file.
         _start(workspace, has_key=known.get("KIMI_API_KEY") is not None)
-    warn_of_queue(workspace, known.mark if known.get("KIMI_API_KEY") and not task.standin else None)
+    warn_of_queue(workspace, known.mark if known.get("KIMI_API_KEY") and not options["standin"] else None)
     if do_wait:
         from kimi_hooks.commands.wait import wait_and_print  # noqa: PLC0415 - a plain dispatch must be quick
 
         sys.exit(wait_and_print(workspace, [dropped.task_id], None, as_json=as_json))
+
+
+def _checked(data: dict[str, Any], default_name: str) -> tuple[str, list[str]]:
+    """Return the task's name and warnings. Raises TaskError that names every mistake."""
+    plain = plain_task.check(data, default_name=default_name)
+    if plain is not None:
+        return plain
+    from kimi_hooks import task  # noqa: PLC0415 - most of what a dispatch would take; plain texts can do without
+
+    found, warnings = task.check(data, default_name=default_name, where="dispatch")
+    return found.name, warnings
 
 
 def _runner_has_key(workspace: Workspace) -> bool:

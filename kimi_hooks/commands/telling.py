@@ -7,13 +7,15 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kimi_hooks import lock, workspace
-from kimi_hooks.journal import facts
-from kimi_hooks.journal.store import open_existing
 from kimi_hooks.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kimi_hooks.journal.facts import Pause
 
 
 def spelt(found: Workspace, words: str) -> str:
@@ -39,23 +41,34 @@ def warn_of_queue(found: Workspace, mark: str | None = None) -> None:
         restart = spelt(found, "stop"), spelt(found, "run --detach")
         told = f"the runner asks {holder.kimi}, which is not what is set here; to change that: {' && '.join(restart)}"
         click.echo(f"kimi-hooks: {told}", err=True)
-    journal = open_existing(found.journal_file)
-    pause = journal.read(facts.pause_of)
-    journal.close()
+    pause = _pause(found)
     if pause is not None:
         tell_pause(found, pause)
 
 
-def tell_pause(found: Workspace, pause: facts.Pause) -> None:
+def _pause(found: Workspace) -> Pause | None:
+    if not found.journal_file.exists():
+        return None
+    from kimi_hooks.journal import facts  # noqa: PLC0415 - dispatch must be quick where no runner has been
+    from kimi_hooks.journal.store import Journal  # noqa: PLC0415 - as above
+
+    journal = Journal(found.journal_file)
+    try:
+        return journal.read(facts.pause_of)
+    finally:
+        journal.close()
+
+
+def tell_pause(found: Workspace, pause: Pause) -> None:
     """Say on stderr why the queue is paused, and how it goes on."""
     told = pause_told(found, pause)
-    was = "was paused" if pause.reason == facts.BY_PERSON else "is paused,"
+    was = "was paused" if pause.is_by_person else "is paused,"
     click.echo(f"kimi-hooks: the queue {was} {told}", err=True)
 
 
-def pause_told(found: Workspace, pause: facts.Pause) -> str:
+def pause_told(found: Workspace, pause: Pause) -> str:
     """Return in words why the queue is paused, and how it goes on."""
-    if pause.reason == facts.BY_PERSON:
+    if pause.is_by_person:
         return f"with `kimi-hooks pause`; go on with: {spelt(found, 'resume')}"
     why = f"{pause.why.rstrip('.')}; " if pause.why else ""
     by_itself = "it goes on when key or address change, or with" if pause.mark else "go on with"

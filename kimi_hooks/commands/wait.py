@@ -9,12 +9,11 @@ from functools import partial
 import click
 
 from kimi_hooks import lock, results, waiting
-from kimi_hooks.clock import Clock
+from kimi_hooks.clock import LONGEST_WAIT, Clock
 from kimi_hooks.commands import Home, completing, json_option, print_json
 from kimi_hooks.commands.telling import spelt, tell_pause
 from kimi_hooks.show import print_result
 from kimi_hooks.states import Outcome
-from kimi_hooks.task import LONGEST_WAIT
 from kimi_hooks.workspace import Workspace, require
 
 

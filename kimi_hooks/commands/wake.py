@@ -35,13 +35,13 @@ def wake_command(home: Home, task_id: str | None, text: str | None, group_told: 
         raise click.UsageError("--text is empty")
     workspace = home.find()
     config = read_config(workspace)
-    known = settings.read(workspace, config, os.environ, Path.home())
+    known = settings.read(workspace, config.basics.settings, os.environ, Path.home())
     token = known.get("OPENCLAW_HOOKS_TOKEN")
     if not token:
         raise ConfigError(UNSET.format(file=workspace.secrets_file))
     line = openclaw.one_line(text) if text else _line(workspace, task_id, group_told=group_told)
     gateway = known.get(openclaw.NAMED) or settings.DEFAULTS[openclaw.NAMED]
-    in_files = settings.read(workspace, config, {}, Path.home()).get("OPENCLAW_HOOKS_TOKEN")
+    in_files = settings.read(workspace, config.basics.settings, {}, Path.home()).get("OPENCLAW_HOOKS_TOKEN")
     # A hook is handed what stands in the files through its environment: then the two are the same.
     reply = openclaw.wake(gateway, config.openclaw.wake_path, token, line, of_environment=token != in_files)
     if as_json:

@@ -40,7 +40,7 @@ def send_command(home: Home, task_id: str | None, as_json: bool) -> None:
     """
     workspace = home.find()
     config = read_config(workspace)
-    known = settings.read(workspace, config, os.environ, Path.home())
+    known = settings.read(workspace, config.basics.settings, os.environ, Path.home())
     url, secret = known.get("WEBHOOK_URL"), known.get("WEBHOOK_SECRET")
     if not url:
         raise ConfigError(NO_URL.format(file=workspace.secrets_file))

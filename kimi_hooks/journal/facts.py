@@ -21,6 +21,11 @@ class Pause:
     why: str = ""
     mark: str = ""
 
+    @property
+    def is_by_person(self) -> bool:
+        """Whether somebody said so, and not an error of Kimi's."""
+        return self.reason == BY_PERSON
+
 
 def pause_of(db: Connection) -> Pause | None:
     """Return the pause of the queue, None when it is not paused."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kimi_hooks.journal import facts
 from kimi_hooks.journal.store import Connection, Row
 from kimi_hooks.states import ENDED, Outcome, State
-from kimi_hooks.task import Task
+
+if TYPE_CHECKING:
+    from kimi_hooks.task import Task
 
 KEEP_SENDS_SECONDS = 3600.0
 DEDUPE_SECONDS = 24 * 3600.0
@@ -120,6 +122,8 @@ def task_of(db: Connection, task_id: str) -> Task:
 
 def parse(spec: str) -> Task:
     """Return the task in a row's `spec`. Raises ValueError for one that another version wrote and we cannot read."""
+    from kimi_hooks.task import Task  # noqa: PLC0415 - whoever waits for a task or looks a key up never reads one
+
     return Task.model_validate_json(spec)
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from kimi_hooks import atomic
 from kimi_hooks.clock import Clock
 from kimi_hooks.logs import LOGGER, visible
-from kimi_hooks.outbox.reading import ENDINGS
-from kimi_hooks.task import is_id, new_id
+from kimi_hooks.task_id import is_id, new_id
 
+ENDINGS = frozenset({".md", ".txt", ".yaml", ".yml", ".json"})
 IGNORED_ENDINGS = ("~", ".tmp", ".part", ".swp")
 MAX_NAME_BYTES = 180
 STAGED_PREFIX = ".claimed-"

@@ -12,8 +12,8 @@ from typing import Any
 
 from kimi_hooks import atomic, strict_yaml, task
 from kimi_hooks.errors import TaskError
+from kimi_hooks.text import derived_name
 
-ENDINGS = frozenset({".md", ".txt", ".yaml", ".yml", ".json"})
 _LINK = "is a symbolic link; drop the file itself"
 _LOCKED = "may not be read by the runner's user; give it read permission and drop it again"
 _NO_FILE = "is not a plain file; drop a file with the text itself"
@@ -63,7 +63,7 @@ def parse(data: bytes, file_name: str) -> tuple[task.Task, list[str]]:
     except UnicodeDecodeError as error:
         raise TaskError(f"{shown}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from error
     fields = _fields(text, name.suffix.lower(), shown)
-    return task.check(fields, default_name=task.derived_name(shown_name(name.stem)), where=shown)
+    return task.check(fields, default_name=derived_name(shown_name(name.stem)), where=shown)
 
 
 def shown_name(file_name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kimi_hooks.task import is_id
+from kimi_hooks.task_id import is_id
 from tests.house import House
 
 HOSTILE = "quotes ' \" ` $HOME $(id) \\ \\n\n\n  lines\r\ntabs\t emoji 🐉👩‍👩‍👧 中文 trailing  \n"

@@ -12,7 +12,7 @@ import pytest
 
 from kimi_hooks.clock import Clock
 from kimi_hooks.outbox.folder import Claim, Outbox
-from kimi_hooks.task import is_id
+from kimi_hooks.task_id import is_id
 
 
 @dataclass

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimi_hooks.errors import TaskError
-from kimi_hooks.outbox.reading import ENDINGS, parse
+from kimi_hooks.outbox.folder import ENDINGS
+from kimi_hooks.outbox.reading import parse
 from kimi_hooks.task import Task
 
 PLAIN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))

@@ -1,0 +1,50 @@
+"""What the texts of a task may hold, and the names that are made of them."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+MAX_NAME = 200
+# How much of a prompt makes a name.
+DERIVED_NAME = 40
+
+
+def utf8(text: str) -> str:
+    """Return the text if it can be written down. Raises ValueError for half a surrogate pair and for a NUL."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("holds half a surrogate pair, which is not text") from None
+    if "\0" in text:
+        raise ValueError("holds a NUL, which neither a hook nor Kimi can take")
+    return text
+
+
+def one_line(text: str) -> str:
+    """Return the text if it is on one line. Raises ValueError for control characters and line breaks."""
+    if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in utf8(text)):
+        raise ValueError("holds a control character or a line break; write it on one line")
+    return text
+
+
+def not_blank(text: str) -> str:
+    """Return the text if there is something in it besides white space. Raises ValueError."""
+    if not text.strip():
+        raise ValueError("is empty; say what Kimi shall do")
+    return text
+
+
+def named(name: Any, default: str) -> tuple[Any, list[str]]:
+    """Return the name that a task gets, the default where none was given, and a warning when it had to be cut."""
+    if name is None or name == "":
+        name = default
+    if isinstance(name, str) and len(name) > MAX_NAME:
+        return name[:MAX_NAME], [f"the name was cut at {MAX_NAME} characters"]
+    return name, []
+
+
+def derived_name(text: str, limit: int = MAX_NAME) -> str:
+    """Make a name of any text: one line, no control characters, at most `limit` characters, never empty."""
+    words = " ".join("".join(char if char.isprintable() else " " for char in text[: limit * 8]).split())
+    return words[:limit].strip() or "task"
