@@ -7,6 +7,7 @@ from operator import or_
 
 from watchdog.observers.inotify import InotifyEmitter
 from watchdog.observers.inotify_c import InotifyConstants, Mask
+from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper, PathedInotifyEvent
 
 DOORBELL_MASK = Mask(
     reduce(
@@ -31,3 +32,23 @@ class DoorbellEmitter(InotifyEmitter):
 
     def get_event_mask_from_filter(self) -> Mask:
         return DOORBELL_MASK
+
+    def on_thread_start(self) -> None:
+        super().on_thread_start()
+        if self._inotify is not None:
+            # What came in between is not lost: whoever sets a watch looks into the folder afterwards.
+            self._inotify._move_event_grouper = _Unpaired()  # noqa: SLF001 - there is no other way in
+
+
+class _Unpaired(InotifyMoveEventGrouper):
+    """Hands events on as they come.
+
+    We never ask for MOVED_FROM, so a MOVED_TO has no other half, and to look for it among all events that wait would
+    make a flood cost the square of its size.
+    """
+
+    def get_queued_moved_from_event(self, cookie: int) -> None:  # noqa: ARG002 - watchdog's signature
+        return None
+
+    def put_event(self, event: PathedInotifyEvent) -> None:
+        self._queue.put(event)

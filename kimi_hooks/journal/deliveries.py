@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from kimi_hooks.events import MAX_DESCRIPTION
@@ -84,7 +84,7 @@ def record(db: Connection, run: HookRun, retry_at: float | None) -> None:
         "INSERT INTO hook_runs (hook_id, event, event_id, task_id, attempt, outcome, exit_code, duration_ms, stdout, "
         "stderr, ended_at) VALUES (:hook_id, :event, :event_id, :task_id, :attempt, :outcome, :exit_code, "
         ":duration_ms, :stdout, :stderr, :ended_at)",
-        asdict(run),
+        vars(run),
     )
 
 

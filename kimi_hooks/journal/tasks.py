@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from kimi_hooks.journal import facts
@@ -93,7 +93,7 @@ def fresh(task_id: str, task: Task, warnings: Sequence[str], now: float) -> Entr
 
 def accept(db: Connection, entry: Entry, task: Task) -> None:
     """Insert a fresh row and what it comes after."""
-    values = {**asdict(entry), "warnings": json.dumps(entry.warnings), "timeout": task.timeout}
+    values = {**vars(entry), "warnings": json.dumps(entry.warnings), "timeout": task.timeout}
     db.execute(
         'INSERT INTO tasks (id, name, "group", state, hold_reason, priority, standin, due_at, timeout, created_at, '
         "warnings, spec) VALUES (:id, :name, :group, :state, :hold_reason, :priority, :standin, :due_at, :timeout, "
