@@ -45,6 +45,8 @@ def visible(text: str) -> str:
 def set_up(file: Path | None, *, console: bool, secrets: Callable[[], Iterable[str]]) -> None:
     """Send the log to the file and, if wanted, to stderr. What `secrets` returns is masked wherever it turns up."""
     formatter = _OneLine(secrets)
+    # What a line does not show need not be looked up for it.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False
     LOGGER.handlers.clear()

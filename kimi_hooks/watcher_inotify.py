@@ -7,7 +7,11 @@ from operator import or_
 
 from watchdog.observers.inotify import InotifyEmitter
 from watchdog.observers.inotify_c import InotifyConstants, Mask
-from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper, PathedInotifyEvent
+from watchdog.observers.inotify_move_event_grouper import (
+    GroupedInotifyEvent,
+    InotifyMoveEventGrouper,
+    PathedInotifyEvent,
+)
 
 DOORBELL_MASK = Mask(
     reduce(
@@ -41,14 +45,33 @@ class DoorbellEmitter(InotifyEmitter):
 
 
 class _Unpaired(InotifyMoveEventGrouper):
-    """Hands events on as they come.
+    """Hands events on as they come, and of those for plain names one at a time: it rings for all that wait.
 
     We never ask for MOVED_FROM, so a MOVED_TO has no other half, and to look for it among all events that wait would
-    make a flood cost the square of its size.
+    make a flood cost the square of its size. Dotfiles are never left out: where they count, each counts by its name.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_waiting = False
 
     def get_queued_moved_from_event(self, cookie: int) -> None:  # noqa: ARG002 - watchdog's signature
         return None
 
     def put_event(self, event: PathedInotifyEvent) -> None:
+        if _is_plain(event):
+            if self._is_waiting:
+                return
+            self._is_waiting = True
         self._queue.put(event)
+
+    def read_event(self) -> GroupedInotifyEvent | None:
+        event = super().read_event()
+        # From now on there may be something that the ring for this event comes too early for.
+        self._is_waiting = False
+        return event
+
+
+def _is_plain(event: PathedInotifyEvent) -> bool:
+    is_new = event.ev.is_create or event.ev.is_moved_to or event.ev.is_close_write
+    return is_new and bool(event.ev.name) and not event.ev.name.startswith(b".")

@@ -166,6 +166,37 @@ def test_a_command_that_is_not_there(tmp_path: Path) -> None:
         Processes().run(["/nowhere/x"], keep=tmp_path, stdin=b"", env={}, cwd=tmp_path, timeout=1)
 
 
+def test_a_flood_of_other_names_does_not_drown_the_one_that_counts(tmp_path: Path) -> None:
+    """Many events may share one ring, but never that of a file which is watched by its name."""
+    for attempt in range(20):
+        bell, watch = Bell(), Watch()
+        watch.add(tmp_path, bell.ring, names=frozenset({".env.kimi"}))
+        watch.start()
+        for number in range(50):
+            (tmp_path / f"{attempt}-{number}").touch()
+        (tmp_path / ".env.kimi").write_text("changed")
+        started = time.monotonic()
+        bell.wait(20)
+        assert time.monotonic() - started < 10
+        watch.stop()
+
+
+def test_the_last_file_of_a_flood_is_rung_for(tmp_path: Path) -> None:
+    """After the ring that follows the last event, a listing sees every file."""
+    bell, watch = Bell(), Watch()
+    watch.add(tmp_path, bell.ring)
+    watch.start()
+    for number in range(500):
+        (tmp_path / f"{number}.md").touch()
+    seen = 0
+    while seen < 500:
+        started = time.monotonic()
+        bell.wait(20)
+        assert time.monotonic() - started < 10
+        seen = len(list(tmp_path.iterdir()))
+    watch.stop()
+
+
 def test_the_bell_wakes_from_a_signal_handler_and_from_threads() -> None:
     """A ring is never lost, and one ring is enough for many."""
     bell = Bell()
@@ -218,9 +249,8 @@ def test_the_watch_does_not_ring_for_reading_or_for_dotfiles(tmp_path: Path) -> 
         (tmp_path / "a").read_text()
         (tmp_path / ".tmp-1").write_text("x")
         (tmp_path / "a").rename(tmp_path.parent / "claimed")
-        (tmp_path / "end").touch()
-        # `end` is made and closed: two rings, and nothing before them rang.
-        assert rings.acquire(timeout=20)
+        (tmp_path / "end").mkdir()
+        # A folder is made and not closed: one ring, and nothing before it rang.
         assert rings.acquire(timeout=20)
     finally:
         watch.stop()
