@@ -98,7 +98,7 @@ def test_a_mended_file_may_use_its_dedupe_key(house: House) -> None:
 
 def test_a_result_that_cannot_be_written_is_written_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long it takes; the stored answer is not asked for again."""
-    monkeypatch.setattr(schedule, "AFTER_A_BUG_SECONDS", 0.01)
+    monkeypatch.setattr(schedule, "ANSWERED_SECONDS", 0.01)
     monkeypatch.setattr(runner, "TROUBLE_SECONDS", 0.05)
     house.configure(retry={"max_attempts": 1, "first_pause": 0.01})
     real, blocked = house.home / "real-results", house.home / "blocked"

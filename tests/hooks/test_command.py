@@ -1,0 +1,151 @@
+"""How a command is started, what is kept of it, and what is no fault of its own."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kimi_hooks import runner
+from kimi_hooks.hooks import engine
+from kimi_hooks.process import Finished, Processes
+from kimi_hooks.runner import Runner
+from tests.house import House
+
+# Two pipes, what is given on stdin, and the pipe on which a failed start is told.
+NEEDED_TO_START = 7
+MOST_IN_A_PIPE = 1024 * 1024
+
+
+@pytest.mark.parametrize(("file", "words"), [("one.sh", ""), ("one.sh", " x"), ("one.sh.j2", " x")])
+def test_every_line_of_a_command_is_run(house: House, file: str, words: str) -> None:
+    """A command of two lines is two commands for the shell, and not one with more arguments."""
+    house.hook('#!/bin/sh\necho "one:" "$@" >> told.txt\n', file)
+    house.hook('#!/bin/sh\necho "two:" "$@" >> told.txt\n', "two.sh")
+    _tell(house, f"hooks/{file}{words}\nhooks/two.sh\n")
+    assert (house.home / "told.txt").read_text() == f"one:{words}\ntwo:\n"
+
+
+@pytest.mark.parametrize("odd", ["\r", "\u00a0b", "\u3000b", "\fb", "\vb"], ids=ascii)
+def test_what_the_shell_takes_as_part_of_a_word_is_part_of_a_word(house: House, odd: str) -> None:
+    """Only space, tab and line end part words; whatever else looks like one is left to the shell."""
+    house.hook("#!/bin/sh\ntouch ran\n", "one.sh")
+    _tell(house, f"hooks/one.sh{odd}")
+    assert [run.exit_code for run in house.runs()] == [127]
+    assert not (house.home / "ran").exists()
+
+
+def test_what_the_shell_takes_as_part_of_a_word_follows_a_template_too(house: House) -> None:
+    """After a template's name the words are those of the shell as well."""
+    house.hook('#!/bin/sh\nprintf "%s|" "$@" > told.txt\n', "one.sh.j2")
+    _tell(house, "hooks/one.sh.j2 a\u00a0b c\fd")
+    assert (house.home / "told.txt").read_text() == "a\u00a0b|c\fd|"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="tells open files the way Linux does")
+@pytest.mark.parametrize("left", range(NEEDED_TO_START))
+def test_want_of_descriptors_is_not_told_as_the_commands_fault(tmp_path: Path, left: int) -> None:
+    """However few are left: an OSError of ours, no LaunchError, and nothing stays open or running."""
+    processes = Processes()
+    before = _open_files()
+    with _descriptors_left(left), pytest.raises(OSError, match="Too many open files") as raised:
+        _run(tmp_path, ["/bin/true"], processes)
+    assert raised.value.errno == errno.EMFILE
+    assert _open_files() == before
+    assert processes._running == set()
+
+
+class _Wanting(Processes):
+    """Lacks descriptors for the first runs."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._wants = times
+
+    def run(self, *args: Any, **options: Any) -> Finished:
+        if self._wants:
+            self._wants -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().run(*args, **options)
+
+
+def test_want_of_descriptors_is_no_run_of_the_hook(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The news is told later; it costs no retry and leaves no record."""
+    monkeypatch.setattr(runner, "TROUBLE_SECONDS", 0.01)
+    house.hook("#!/bin/sh\nexit 1\n", retries=1)
+    house.drop("a.md", "a")
+    parts = house.parts()
+    Runner(replace(parts, site=replace(parts.site, processes=_Wanting(3)))).run(drain=True)
+    assert [(run.outcome, run.exit_code) for run in house.runs()] == [("retry", 1), ("gave_up", 1)]
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="this system has no larger pipes")
+def test_what_is_left_in_a_large_pipe_is_told_to_its_end(tmp_path: Path) -> None:
+    """A command that says much at once and is gone has said all of it."""
+    script = f"import fcntl, os; fcntl.fcntl(1, {fcntl.F_SETPIPE_SZ}, {MOST_IN_A_PIPE})\n"
+    script += f"os.write(1, b'a' * {MOST_IN_A_PIPE - 7} + b'THE END')"
+    finished = _run(tmp_path, [sys.executable, "-I", "-S", "-c", script])
+    assert (finished.exit_code, finished.stderr) == (0, "")
+    assert finished.stdout.endswith("aTHE END")
+
+
+@pytest.mark.parametrize("name", ["hook.sh", "hook.sh.j2"])
+def test_a_run_that_timed_out_keeps_its_folder(house: House, name: str) -> None:
+    """Also when the command says goodbye with exit code 0: the news was not delivered."""
+    script = "#!/bin/sh\ntrap 'exit 0' TERM\necho said\nwhile :; do sleep 0.05; done\n"
+    house.hook(script, name, retries=0, timeout=0.5)
+    house.drop("a.md", "a")
+    house.drain()
+    (folder,) = house.workspace.hook_runs.iterdir()
+    assert (folder / "stdout").read_text() == "said\n"
+    assert [run.outcome for run in house.runs()] == ["gave_up"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="nothing here is always full")
+def test_a_full_disk_does_not_change_how_a_command_ended(tmp_path: Path) -> None:
+    """What cannot be kept is lost; the exit code and the reason are not."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "stdout").symlink_to("/dev/full")
+    finished = _run(tmp_path, ["sh", "-c", "echo something; echo no >&2; exit 2"])
+    assert (finished.exit_code, finished.stderr) == (2, "no\n")
+    assert engine.judge(finished) == "gave_up"
+
+
+def _tell(house: House, command: str) -> None:
+    """Let a task end whose only hook is this command, run once."""
+    house.configure({"TaskCompleted": [{"hooks": [{"command": command, "retries": 0}]}]})
+    house.drop("a.md", "a")
+    house.drain()
+
+
+def _run(folder: Path, argv: list[str], processes: Processes | None = None) -> Finished:
+    return (processes or Processes()).run(
+        argv, keep=folder / "kept", stdin=b"", env={"PATH": os.environ["PATH"]}, cwd=folder, timeout=20
+    )
+
+
+def _open_files() -> set[int]:
+    return {int(name) for name in os.listdir("/proc/self/fd") if Path(f"/proc/self/fd/{name}").exists()}
+
+
+@contextmanager
+def _descriptors_left(left: int) -> Iterator[None]:
+    """Let this process open so many more files and not one more."""
+    taken = _open_files()
+    limit = next(islice((fd for fd in count() if fd not in taken), left, None))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
