@@ -48,16 +48,25 @@ def ask(parts: Parts, entry: Entry, task: Task) -> dict[str, Any]:
 
 def expire(parts: Parts, entry: Entry) -> None:
     """End a waiting task whose own time-out has passed."""
-    task = parts.journal.read(lambda db: tasks.task_of(db, entry.id))
     if not carry_on(parts, entry.id):
+        task = _task_of(parts, entry)
         end(parts, entry, task, None, timed_out(task))
 
 
 def fail(parts: Parts, task_id: str, failure: Failure) -> None:
     """End a task that cannot be carried on."""
-    entry, task = parts.journal.read(lambda db: (tasks.get(db, task_id), tasks.task_of(db, task_id)))
+    entry = parts.journal.read(lambda db: tasks.get(db, task_id))
     if entry is not None and not tasks.is_ended(entry) and not carry_on(parts, task_id):
-        end(parts, entry, task, None, failure)
+        end(parts, entry, _task_of(parts, entry), None, failure)
+
+
+def _task_of(parts: Parts, entry: Entry) -> Task:
+    """Return the task to be ended; where another version wrote the row, what can be told of it without its text."""
+    try:
+        return parts.journal.read(lambda db: tasks.task_of(db, entry.id))
+    except ValueError as error:
+        LOGGER.error("%s: its row cannot be read: %s", entry.id, error)
+        return Task(prompt="(the row of this task cannot be read)", name=entry.name, group=entry.group)
 
 
 def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedError, mark: str) -> None:

@@ -116,3 +116,23 @@ def _write(house: House, statement: str) -> None:
     journal = Journal(house.workspace.journal_file)
     journal.write(write)
     journal.close()
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["state = 'retryable', attempts = 99, due_at = 0", "state = 'retryable', deadline_at = 1", "state = 'executing'"],
+    ids=["tried often enough", "out of time", "cut too often"],
+)
+def test_a_row_that_cannot_be_read_ends_without_stopping_the_runner(
+    house: House, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another version wrote fails for good, told by its row; the other tasks are answered."""
+    monkeypatch.setattr(schedule, "AFTER_A_BUG_SECONDS", 0.05)
+    house.configure(retry={"max_attempts": 2, "max_crashes": 1})
+    house.drop("bad.md", "bad")
+    house.drain(KIMI_API_KEY="")
+    _write(house, f"UPDATE tasks SET spec = json_set(spec, '$.of_another_version', 1), crashes = 1, {state}")
+    house.drop("good.md", "good")
+    house.drain()
+    assert {entry.name: entry.outcome for entry in house.entries()}["good"] is Outcome.DONE
+    assert {entry.name: entry.outcome for entry in house.entries()}["bad"] in {Outcome.FAILED, Outcome.TIMEOUT}

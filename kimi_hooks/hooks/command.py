@@ -26,7 +26,7 @@ _OWN_FOLDER = sysconfig.get_path("scripts")
 TEMPLATE_ENDING = ".sh.j2"
 TEMPLATE_NAMES = FIELDS | {"config"}
 # Words on one line that every shell takes as they are.
-_PLAIN_WORDS = re.compile(r"[ \t\n]*(?P<words>(?:[A-Za-z0-9_./@%+:,-]+[ \t]*)*)[ \t\n]*")
+_PLAIN_WORDS = re.compile(r"(?P<words>[A-Za-z0-9_./@%+:,\- \t]*)\n*")
 _FIRST_WORD = re.compile(r"\s*(?P<word>\S+)(?P<rest>.*)", re.DOTALL)
 
 
@@ -148,7 +148,9 @@ def _without_shell(
 
     None when the shell must judge: the command says more, or the file cannot be executed as it is.
     """
-    plain = _PLAIN_WORDS.fullmatch(_rest(handler) if script else handler.command)
+    # After the template's name a line end is the end of the command; before the first word it is nothing.
+    text = _rest(handler).lstrip(" \t") if script else handler.command.lstrip(" \t\n")
+    plain = _PLAIN_WORDS.fullmatch(text)
     if handler.args is not None or plain is None:
         return None
     words = [*script, *plain["words"].split()]

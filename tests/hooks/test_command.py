@@ -27,7 +27,7 @@ NEEDED_TO_START = 7
 MOST_IN_A_PIPE = 1024 * 1024
 
 
-@pytest.mark.parametrize(("file", "words"), [("one.sh", ""), ("one.sh", " x"), ("one.sh.j2", " x")])
+@pytest.mark.parametrize(("file", "words"), [("one.sh", ""), ("one.sh", " x"), ("one.sh.j2", ""), ("one.sh.j2", " x")])
 def test_every_line_of_a_command_is_run(house: House, file: str, words: str) -> None:
     """A command of two lines is two commands for the shell, and not one with more arguments."""
     house.hook('#!/bin/sh\necho "one:" "$@" >> told.txt\n', file)
