@@ -28,6 +28,7 @@ from kimi_hooks.watcher import Watch
 from kimi_hooks.workspace import SECRETS_NAME
 
 TROUBLE_SECONDS = 5.0
+FOLDERS_SECONDS = 1.0
 LONGEST_SLEEP_SECONDS = 30 * 24 * 3600.0
 FORCED = 128
 LONGEST_TOLD = 500
@@ -55,6 +56,7 @@ class Runner:
         self._look_again: float | None = None
         self._undelivered: list[Delivery] = []
         self._trouble: str | None = None
+        self._folders_seen = float("-inf")
         self._is_ready = False
         self.has_failures = False
         self._told_mark: str | None = None
@@ -148,9 +150,7 @@ class Runner:
             return TROUBLE_SECONDS
 
     def _work(self) -> None:
-        self._parts.workspace.make_folders()
-        self._parts.settings.renew()
-        self._watch.renew()
+        self._keep_house()
         if self._trouble is not None:
             self._intake.start_over()
             self._trouble = None
@@ -162,6 +162,19 @@ class Runner:
         self._deliver(standing)
         if self._is_ready:
             self._say_where_we_stand()
+
+    def _keep_house(self) -> None:
+        """Look whether secrets changed and folders are gone; the many that are not watched, once a second at most."""
+        now = self._parts.clock.monotonic()
+        if self._trouble is not None or now >= self._folders_seen + FOLDERS_SECONDS:
+            self._parts.workspace.make_folders()
+            self._folders_seen = now
+        self._parts.settings.renew()
+        try:
+            self._watch.renew()
+        except OSError:
+            self._parts.workspace.make_folders()
+            self._watch.renew()
 
     def _refresh(self, standing: Standing) -> None:
         """Bring `results/` in step with the journal, once for all that has ended since."""

@@ -145,6 +145,8 @@ class Outbox:
                 return None
             return self._move(name, task_id)
         except FileNotFoundError:
+            if not self._incoming.is_dir():
+                raise
             return None
         except OSError as error:
             LOGGER.error("outbox/%s cannot be taken and stays there: %s", visible(name), error)
