@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from kimi_hooks import atomic
 from kimi_hooks import settings as settings_module
 from kimi_hooks.clock import Clock
 from kimi_hooks.config import Config
@@ -52,12 +53,12 @@ class WatchedSettings:
         said = config.basics.settings
         self._read: Callable[[], Settings] = lambda: settings_module.read(workspace, said, environ, user_home)
         self._files = [str(file) for file in settings_module.secrets_files(workspace, user_home)]
-        self._seen = [_stamp(file) for file in self._files]
+        self._seen = [atomic.stamp(file) for file in self._files]
         self.current = self._read()
 
     def renew(self) -> None:
         """Look the settings up again if a file that they come from has changed."""
-        stamps = [_stamp(file) for file in self._files]
+        stamps = [atomic.stamp(file) for file in self._files]
         if stamps != self._seen:
             self.current, self._seen = self._read(), stamps
 
@@ -82,11 +83,3 @@ def _start_standin() -> Endpoint:
     server.start()
     LOGGER.info("the local imitation of Kimi answers at %s; it is not Kimi", server.url)
     return Endpoint(url=server.url, key=key, standin=True)
-
-
-def _stamp(file: str) -> tuple[int, int, int] | None:
-    try:
-        status = os.stat(file)  # noqa: PTH116 - asked many times a second under load
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino

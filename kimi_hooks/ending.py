@@ -28,13 +28,9 @@ class Failure:
     request_id: str | None = None
 
 
-def end(
-    parts: Parts, entry: Entry, task: Task, turn: Mapping[str, Any] | None, failure: Failure | None
-) -> dict[str, Any]:
-    """End a task that has a row: done when there is no failure. Returns the result."""
-    result = build(entry, task, turn, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL"))
-    publish(parts, result)
-    return result
+def end(parts: Parts, entry: Entry, task: Task, turn: Mapping[str, Any] | None, failure: Failure | None) -> None:
+    """End a task that has a row: done when there is no failure. Raises as `publish`."""
+    publish(parts, build(entry, task, turn, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL")))
 
 
 def publish(parts: Parts, result: Mapping[str, Any]) -> None:

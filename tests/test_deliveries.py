@@ -307,6 +307,14 @@ def test_a_file_that_cannot_be_executed_as_it_is_goes_to_the_shell(house: House,
     assert [run.exit_code for run in house.runs()] == [code]
 
 
+def test_a_hook_that_a_signal_ended_is_recorded_with_its_number(house: House) -> None:
+    """Told apart from one that exited, and tried again as any other failure."""
+    house.hook("#!/bin/sh\nkill -9 $$\n", retries=0)
+    house.drop("a.md", "a")
+    house.drain()
+    assert [(run.exit_code, run.outcome) for run in house.runs()] == [(-9, "gave_up")]
+
+
 def test_disable_all_hooks(house: House) -> None:
     """One switch silences them all."""
     house.hook("#!/bin/sh\ntouch ran\n")

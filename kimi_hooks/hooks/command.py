@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from kimi_hooks import atomic
 from kimi_hooks.config import HandlerPart
 from kimi_hooks.errors import LaunchError
 from kimi_hooks.events import FIELDS
@@ -97,21 +98,13 @@ def script_template(handler: HandlerPart, home: Path) -> template.ScriptTemplate
     Raises TemplateError when a tag stands where its value could be evaluated, or the file cannot be read.
     """
     word = first_word(handler)
-    return _loaded(home / word, _stamp(home / word)) if word.endswith(TEMPLATE_ENDING) else None
+    return _loaded(home / word, atomic.stamp(home / word)) if word.endswith(TEMPLATE_ENDING) else None
 
 
 @lru_cache(maxsize=128)
 def _loaded(path: Path, _stamp: tuple[int, int, int] | None) -> template.ScriptTemplate:
     """Load a template once for each state of its file: to check it takes longer than to run a short script."""
     return template.load(path, TEMPLATE_NAMES)
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _rendered(handler: HandlerPart, values: Mapping[str, Any], folder: Path, home: Path) -> list[str]:

@@ -167,3 +167,13 @@ def test_an_outbox_on_another_file_system(tmp_path: Path) -> None:
         found = {claim.task_id: claim.path.read_text() for claim in slot.outbox.claimed_before()}
         assert found == {made.task_id: "a", "kimi-1-bbbbbbbb": "b"}
         assert list(slot.folder.iterdir()) == []
+
+
+def test_a_claim_into_a_folder_that_is_gone_is_trouble_and_no_vanished_file(slot: Slot) -> None:
+    """Taken for the file's own going, it would leave the file in the outbox with nobody to come back for it."""
+    (slot.folder / "a.md").write_text("a")
+    slot.incoming.rmdir()
+    with pytest.raises(FileNotFoundError):
+        claim(slot, ["a.md"])
+    slot.incoming.mkdir()
+    assert [taken.file_name for taken in claim(slot, ["a.md"])] == ["a.md"]
