@@ -1,4 +1,4 @@
-"""What a runner costs that has nothing to do: wake-ups and memory."""
+"""What a runner costs that has nothing to do: wake-ups and memory, its launcher included."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ def measure(folder: Path | None) -> list[Figure]:
     """Return wake-ups of all threads in a minute and MB resident, beside a Python that has loaded the libraries."""
     with stage(folder=folder, url="http://127.0.0.1:9") as place, place.runner() as pid, _bare() as bare:
         time.sleep(SETTLE)
-        before, floor_before = _wake_ups(pid), _wake_ups(bare)
+        ours = [pid, *_children(pid)]
+        before, floor_before = _wake_ups(*ours), _wake_ups(bare)
         time.sleep(SECONDS)
-        ours, floor = _wake_ups(pid) - before, _wake_ups(bare) - floor_before
-        memory, floor_memory = _resident(pid), _resident(bare)
+        woken, floor = _wake_ups(*ours) - before, _wake_ups(bare) - floor_before
+        memory, floor_memory = sum(map(_resident, ours)), _resident(bare)
     return [
-        Figure("wake-ups of an idle runner in 60 s", ours, "", floor=floor, at_most=0),
+        Figure("wake-ups of an idle runner in 60 s", woken, "", floor=floor, at_most=0),
         Figure("memory of an idle runner", memory, "MB", floor=floor_memory, at_most=80),
     ]
 
@@ -43,9 +44,14 @@ def _bare() -> Iterator[int]:
             process.kill()
 
 
-def _wake_ups(pid: int) -> int:
-    """Return how often the kernel has put a thread of the process on a processor again (proc(5), status)."""
-    text = "".join(status.read_text() for status in Path(f"/proc/{pid}/task").glob("*/status"))
+def _children(pid: int) -> list[int]:
+    found = [children.read_text() for children in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(child) for children in found for child in children.split()]
+
+
+def _wake_ups(*pids: int) -> int:
+    """Return how often the kernel has put a thread of the processes on a processor again (proc(5), status)."""
+    text = "".join(status.read_text() for pid in pids for status in Path(f"/proc/{pid}/task").glob("*/status"))
     return sum(map(int, re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.MULTILINE)))
 
 

@@ -18,7 +18,7 @@ from kimi_hooks.kimi.client import Client, Endpoint
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.outbox.folder import Outbox
 from kimi_hooks.parts import Parts
-from kimi_hooks.process import Processes
+from kimi_hooks.process.client import Processes
 from kimi_hooks.settings import Settings
 from kimi_hooks.standin.server import Standin
 from kimi_hooks.watcher import Bell

@@ -12,7 +12,7 @@ from kimi_hooks.journal import deliveries
 from kimi_hooks.journal.deliveries import Delivery, HookRun, RunOutcome
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.parts import Parts
-from kimi_hooks.process import Finished, never_started
+from kimi_hooks.process.protocol import Finished, never_started
 
 
 def deliver(parts: Parts, delivery: Delivery) -> None:

@@ -52,17 +52,15 @@ class Intake:
 
     def take_batch(self) -> float | None:
         """Take up to 64 files; return in how many seconds the folder is worth another look. Raises OSError."""
-        look_again = None
         if not self._listed:
-            names, look_again = self._parts.outbox.ready()
-            self._listed.extend(names)
+            self._listed.extend(self._parts.outbox.arrived())
         batch = [self._listed.popleft() for _ in range(min(BATCH, len(self._listed)))]
         taken = len(_take(self._parts, batch)) if batch else 0
         self._taken_in_a_row += taken
-        if batch:
+        if taken or self._listed:
             return 0.0
         was_large, self._taken_in_a_row = self._taken_in_a_row > LARGE_DRAIN, 0
-        return LOOK_AGAIN_SECONDS if was_large else look_again
+        return LOOK_AGAIN_SECONDS if was_large else self._parts.outbox.seconds_to_look()
 
     def start_over(self) -> None:
         """Insert what was claimed and not inserted before something went wrong. Raises OSError."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TextIO
 
 LOGGER = logging.getLogger("kimi_hooks")
 MIN_SECRET_CHARACTERS = 6
@@ -35,6 +38,41 @@ class _OneLine(logging.Formatter):
         return line if record.exc_info else visible(line)
 
 
+class _Lines(logging.StreamHandler[TextIO]):
+    """Writes lines without waiting for another thread: whoever is writing takes the lines of the others along.
+
+    With a hundred threads at work, a lock around each write costs more than all the writes; and a terminal that was
+    stopped holds up one thread, not all.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: deque[str] = deque()
+        self._writing = threading.Lock()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Have no lock around `emit`: many may call it at once."""
+        self.emit(record)
+        return True
+
+    def flush(self) -> None:
+        """Do nothing: each write is flushed, and two at once would disturb each other."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line, or leave it to the thread that is writing."""
+        try:
+            self._lines.append(f"{self.format(record)}\n")
+            # Asked again when the lock is free: a line that came in between has no other writer.
+            while self._lines and self._writing.acquire(blocking=False):
+                try:
+                    self.stream.write("".join(self._lines.popleft() for _ in range(len(self._lines))))
+                    self.stream.flush()
+                finally:
+                    self._writing.release()
+        except Exception:  # noqa: BLE001 - what cannot be logged must not stop the work
+            self.handleError(record)
+
+
 def visible(text: str) -> str:
     """Return the text with every control character written as an escape."""
     if text.isprintable():
@@ -46,15 +84,17 @@ def set_up(file: Path | None, *, console: bool, secrets: Callable[[], Iterable[s
     """Send the log to the file and, if wanted, to stderr. What `secrets` returns is masked wherever it turns up."""
     formatter = _OneLine(secrets)
     # What a line does not show need not be looked up for it.
+    # https://docs.python.org/3/howto/logging.html#optimization
+    logging._srcfile = None  # noqa: SLF001 - the documented way
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False
     LOGGER.handlers.clear()
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        _attach(logging.FileHandler(file, encoding="utf-8", errors="backslashreplace"), formatter)
+        _attach(_Lines(file.open("a", encoding="utf-8", errors="backslashreplace")), formatter)
     if console:
-        _attach(logging.StreamHandler(sys.stderr), formatter)
+        _attach(_Lines(sys.stderr), formatter)
 
 
 def transition(task_id: str, state: str, **details: object) -> None:

@@ -45,7 +45,8 @@ class Runner:
         self._on_ready = on_ready
         self._lock = Lock(parts.workspace.lock_file)
         self._watch = Watch()
-        self._calls = Pool("call", parts.config.limits.concurrency, parts.bell.ring)
+        # Twice: as many answers may be put away while the next calls are under way.
+        self._calls = Pool("call", 2 * parts.config.limits.concurrency, parts.bell.ring)
         self._hooks = Pool("hook", parts.config.limits.hooks, parts.bell.ring)
         self._intake = Intake(parts)
         self._schedule = Schedule(parts, self._calls)
@@ -82,6 +83,7 @@ class Runner:
         try:
             self.startup()
         except BaseException:
+            self._parts.site.processes.close()
             self._parts.journal.close()
             raise
         try:
@@ -95,6 +97,10 @@ class Runner:
         self._set_watch()
         for problem in check.problems(self._parts.config, self._parts.workspace.home):
             LOGGER.warning("hook %s is not in order: %s", problem.hook_id, problem.message)
+        if any(self._parts.config.each_hook()):
+            with contextlib.suppress(OSError):
+                # Else the first hook waits for it; what hinders now is told then.
+                self._parts.site.processes.warm_up()
         for entry in recovery.recover(self._parts):
             self._schedule.carry_on(entry)
         self._turn()
@@ -128,7 +134,7 @@ class Runner:
             # What cannot be written now is written at the next start.
             self._refresh(self._parts.look())
             self.has_failures = self._look_for_failures()
-        self._parts.site.processes.kill_all()
+        self._parts.site.processes.close()
         if not self.left_work_behind:
             # Otherwise threads still use the journal, and the kernel releases the lock when the last one is gone.
             self._parts.journal.close()
@@ -205,6 +211,9 @@ class Runner:
     def _deliver_one(self, delivery: Delivery) -> None:
         try:
             deliveries.deliver(self._parts, delivery)
+        except OSError as error:
+            LOGGER.error("%s: hook %s could not be run just now: %s", delivery.task_id, delivery.hook_id, error)
+            self._undelivered.append(delivery)
         except Exception:  # noqa: BLE001 - the news must not be lost to it
             LOGGER.exception("%s: hook %s could not be seen to", delivery.task_id, delivery.hook_id)
             self._undelivered.append(delivery)
@@ -262,5 +271,5 @@ class Runner:
         self.stop()
 
     def _leave(self, number: int, _frame: FrameType | None) -> None:
-        self._parts.site.processes.kill_all()
+        # The launcher sees that we are gone, and ends the hooks.
         os._exit(FORCED + number)

@@ -22,10 +22,11 @@ ANSWERED_SECONDS = 5.0
 
 @dataclass
 class _Call:
-    """A task in a thread; `aborted` once its time-out has cut its call."""
+    """A task in a thread: `aborted` once its time-out has cut its call, `answered` once the call has been."""
 
     entry: Entry
     aborted: bool = False
+    answered: bool = False
 
 
 class Schedule:
@@ -37,6 +38,12 @@ class Schedule:
         self._in_flight: dict[str, _Call] = {}
         self._troubled: dict[str, tuple[Entry, Exception]] = {}
         self._look_for_circles = True
+
+    @property
+    def free(self) -> int:
+        """How many calls may start: an answer that is being put away has left its place to the next one."""
+        under_way = sum(not call.answered for call in list(self._in_flight.values()))
+        return max(0, min(self._calls.free, self._parts.config.limits.concurrency - under_way))
 
     @property
     def lacks_key(self) -> bool:
@@ -61,7 +68,7 @@ class Schedule:
         instants = [call.entry.deadline_at for call in list(self._in_flight.values()) if not call.aborted]
         for waiting in self._open(standing):
             instants.append(waiting.deadline)
-            if self._calls.free:
+            if self.free:
                 instants.append(_next_start(waiting, standing))
         return min((instant for instant in instants if instant is not None), default=None)
 
@@ -121,7 +128,7 @@ class Schedule:
 
     def _start(self, waiting: Waiting, standing: Standing) -> None:
         slots = limits.free_slots(standing.recent_sends, self._parts.config.limits.requests_per_minute)
-        limit = self._calls.free if waiting.standin else min(self._calls.free, slots)
+        limit = self.free if waiting.standin else min(self.free, slots)
         if limit:
             # The clock is read inside: the transaction may have had to wait, and a call must not be dated back.
             for entry, spec in self._parts.journal.write(
@@ -130,7 +137,11 @@ class Schedule:
                 self._submit(entry, partial(self._run, entry, spec))
 
     def _run(self, entry: Entry, spec: str) -> None:
-        worker.run(self._parts, entry, tasks.parse(spec))
+        worker.run(self._parts, entry, tasks.parse(spec), partial(self._note_answer, entry.id))
+
+    def _note_answer(self, task_id: str) -> None:
+        self._in_flight[task_id].answered = True
+        self._parts.bell.ring()
 
     def _submit(self, entry: Entry, work: Callable[[], object]) -> None:
         self._in_flight[entry.id] = _Call(entry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -22,8 +22,12 @@ from kimi_hooks.results import NO_TOKENS, NO_TURN
 from kimi_hooks.task import Task
 
 
-def run(parts: Parts, entry: Entry, task: Task) -> None:
-    """Take an executing task to its end, or back to the queue."""
+def run(parts: Parts, entry: Entry, task: Task, on_answer: Callable[[], None]) -> None:
+    """Take an executing task to its end, or back to the queue.
+
+    `on_answer` is called once Kimi has answered and nothing more is asked. Not after a failure: what it means for the
+    calls of others is settled first.
+    """
     if entry.attempts > 1 and carry_on(parts, entry.id):
         return
     mark = parts.settings.current.mark
@@ -34,6 +38,7 @@ def run(parts: Parts, entry: Entry, task: Task) -> None:
     except CallFailedError as error:
         settle_failure(parts, entry, task, error, mark)
     else:
+        on_answer()
         end(parts, entry, task, turn, None)
 
 

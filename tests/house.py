@@ -225,6 +225,15 @@ def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
         time.sleep(0.01)
 
 
+def group_lives(group: int) -> bool:
+    """Tell whether any process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 class Running:
     """A runner in a thread; stopped, and its error raised, at the end of the block."""
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 
 import pytest
 
 from kimi_hooks.events import FIELDS
 from kimi_hooks.standin.faults import Fault
-from tests.house import KEY, House, until
+from tests.house import KEY, House, group_lives, until
 
 
 def test_a_hook_reads_the_event_as_one_line_of_json(house: House) -> None:
@@ -214,7 +212,7 @@ def test_a_hanging_hook_does_not_hold_up_the_others(house: House) -> None:
         house.drop("kimi-1700000000-aaaaaaaa.md", "b")
         house.wait("kimi-1700000000-aaaaaaaa")
         until(lambda: any(run.task_id == "kimi-1700000000-aaaaaaaa" for run in house.runs()))
-        running.runner._parts.site.processes.kill_all()
+        running.runner._parts.site.processes.close()
 
 
 def test_a_delivery_cut_by_sigkill_runs_again(house: House) -> None:
@@ -225,7 +223,6 @@ def test_a_delivery_cut_by_sigkill_runs_again(house: House) -> None:
     until((house.home / "runs.txt").exists)
     child.kill()
     child.wait()
-    os.killpg(os.getpgid(int((house.home / "runs.txt").read_text().split()[1])), signal.SIGKILL)
     (house.home / "go").touch()
     house.drain()
     lines = (house.home / "runs.txt").read_text().splitlines()
@@ -233,6 +230,18 @@ def test_a_delivery_cut_by_sigkill_runs_again(house: House) -> None:
     assert len({line.split()[0] for line in lines}) == 1
     assert [run.outcome for run in house.runs()] == ["delivered"]
     assert house.runs()[0].attempt == 2
+
+
+def test_no_hook_outlives_its_runner(house: House) -> None:
+    """Killed, the runner takes its hooks along, also those that do not heed TERM: none runs beside its repetition."""
+    house.hook("#!/bin/sh\ntrap '' TERM\necho $$ > .pid; mv .pid pid\nsleep 60 & wait\n")
+    house.drop("a.md", "a")
+    child = house.start()
+    until((house.home / "pid").exists)
+    child.kill()
+    child.wait()
+    group = int((house.home / "pid").read_text())
+    until(lambda: not group_lives(group))
 
 
 def test_a_hook_that_is_no_longer_configured_is_given_up_and_recorded(house: House) -> None:

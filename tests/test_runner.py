@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kimi_hooks import lock
+from kimi_hooks import ending, lock, worker
 from kimi_hooks.errors import LockHeldError
 from kimi_hooks.runner import Runner
 from kimi_hooks.standin.faults import Fault
@@ -114,6 +116,25 @@ def test_higher_priority_goes_first_then_arrival(house: House) -> None:
         house.drop(f"{name}.json", {"prompt": name, "priority": priority})
     house.drain()
     assert house.prompts() == ["c", "a", "b", "d"]
+
+
+def test_an_answer_leaves_its_place_to_the_next_call(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one answer is put on a slow disk, the next task is asked; and never two calls with a place for one."""
+    house.configure(limits={"concurrency": 1, "requests_per_minute": 1000})
+    house.kimi.latency = 0.05
+    seen: list[bool] = []
+
+    def end_slowly(*args: Any) -> None:
+        seen.append(house.kimi.wait_for(min(len(seen) + 2, 3)))
+        ending.end(*args)
+
+    monkeypatch.setattr(worker, "end", end_slowly)
+    for name in "abc":
+        house.drop(f"{name}.md", name)
+    house.drain()
+    assert seen == [True] * 3
+    came = [request.at for request in house.kimi.requests]
+    assert all(later - earlier >= 0.05 for earlier, later in pairwise(came))
 
 
 def test_the_window_may_be_spent_at_once_and_not_more(house: House) -> None:

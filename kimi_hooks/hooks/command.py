@@ -19,7 +19,8 @@ from kimi_hooks.config import HandlerPart
 from kimi_hooks.errors import LaunchError
 from kimi_hooks.events import FIELDS
 from kimi_hooks.hooks import template
-from kimi_hooks.process import Finished, Processes
+from kimi_hooks.process.client import Processes
+from kimi_hooks.process.protocol import Finished
 
 PASSED_ON = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 # So that hooks find `kimi-hooks`.

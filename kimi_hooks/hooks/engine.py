@@ -5,7 +5,7 @@ from __future__ import annotations
 from kimi_hooks.config import Config, Hook
 from kimi_hooks.events import Event
 from kimi_hooks.journal.deliveries import Delivery, RunOutcome
-from kimi_hooks.process import Finished
+from kimi_hooks.process.protocol import Finished
 
 GIVE_UP_CODE = 2
 

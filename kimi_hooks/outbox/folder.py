@@ -52,20 +52,25 @@ class Outbox:
         self._warned: set[str] = set()
         self._failed: dict[str, int] = {}
 
-    def ready(self) -> tuple[list[str], float | None]:
-        """Return the names of the complete files in order of arrival, and in how many seconds to look again.
-
-        The second is None when no file is waited for; a file that is held open rings the bell when it is closed.
-        Raises OSError when the folder cannot be listed.
-        """
+    def arrived(self) -> list[str]:
+        """Return the names of the files in order of arrival, whole or not. Raises OSError when there is no listing."""
         found = self._list()
         self._still = {name: self._still[name] for _, name in found if name in self._still}
         found.sort(key=lambda item: (item[0].st_mtime_ns, item[1]))
-        complete = [name for status, name in found if self._is_complete(name, status)]
-        return complete, self._next_look(set(complete))
+        return [name for _, name in found]
+
+    def seconds_to_look(self) -> float | None:
+        """Return in how many seconds a file that was not complete may be; None when the bell will tell.
+
+        It does when a file that is held open is closed.
+        """
+        if not self._still:
+            return None
+        left = min(still.since for still in self._still.values()) + self._settle - self._clock.monotonic()
+        return max(0.0, left) or self._settle
 
     def claim(self, names: Iterable[str], is_known: Callable[[str], bool]) -> list[Claim]:
-        """Move the files to `spool/incoming/` under their task ids and put both folders on the disk.
+        """Move those that are complete to `spool/incoming/` under their task ids and put both folders on the disk.
 
         A file whose stem is a well-formed id that `is_known` has never seen keeps that id.
         """
@@ -115,13 +120,15 @@ class Outbox:
             )
         return False
 
-    def _is_complete(self, name: str, status: os.stat_result) -> bool:
+    def _is_complete(self, path: Path) -> bool:
+        status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
             return True
-        open_for_writing = _held_open(self._folder / name) if status.st_size else None
-        if open_for_writing is not None:
-            return not open_for_writing
-        return self._has_settled(name, status)
+        open_for_writing = _held_open(path) if status.st_size else None
+        if open_for_writing is None:
+            return self._has_settled(path.name, status)
+        self._still.pop(path.name, None)
+        return not open_for_writing
 
     def _has_settled(self, name: str, status: os.stat_result) -> bool:
         now = self._clock.monotonic()
@@ -131,19 +138,11 @@ class Outbox:
             return False
         return now - known.since >= self._settle
 
-    def _next_look(self, complete: set[str]) -> float | None:
-        waiting = [still.since for name, still in self._still.items() if name not in complete]
-        if not waiting:
-            return None
-        return max(0.0, min(waiting) + self._settle - self._clock.monotonic()) or self._settle
-
     def _try_to_move(self, name: str, task_id: str) -> Claim | None:
-        """Claim the file unless it has gone or been opened again; one that cannot be moved is left until it changes."""
+        """Claim the file unless it has gone or is not complete; one that cannot be moved is left until it changes."""
         path = self._folder / name
         try:
-            if path.lstat().st_size and _held_open(path):
-                return None
-            return self._move(name, task_id)
+            return self._move(name, task_id) if self._is_complete(path) else None
         except FileNotFoundError:
             if not self._incoming.is_dir():
                 raise

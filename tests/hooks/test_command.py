@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
-import resource
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from itertools import count, islice
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kimi_hooks import runner
-from kimi_hooks.hooks import engine
-from kimi_hooks.process import Finished, Processes
+from kimi_hooks.process.client import Processes
+from kimi_hooks.process.protocol import Finished
 from kimi_hooks.runner import Runner
 from tests.house import House
 
@@ -52,19 +44,6 @@ def test_what_the_shell_takes_as_part_of_a_word_follows_a_template_too(house: Ho
     assert (house.home / "told.txt").read_text() == "a\u00a0b|c\fd|"
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="tells open files the way Linux does")
-@pytest.mark.parametrize("left", range(NEEDED_TO_START))
-def test_want_of_descriptors_is_not_told_as_the_commands_fault(tmp_path: Path, left: int) -> None:
-    """However few are left: an OSError of ours, no LaunchError, and nothing stays open or running."""
-    processes = Processes()
-    before = _open_files()
-    with _descriptors_left(left), pytest.raises(OSError, match="Too many open files") as raised:
-        _run(tmp_path, ["/bin/true"], processes)
-    assert raised.value.errno == errno.EMFILE
-    assert _open_files() == before
-    assert processes._running == set()
-
-
 class _Wanting(Processes):
     """Lacks descriptors for the first runs."""
 
@@ -89,16 +68,6 @@ def test_want_of_descriptors_is_no_run_of_the_hook(house: House, monkeypatch: py
     assert [(run.outcome, run.exit_code) for run in house.runs()] == [("retry", 1), ("gave_up", 1)]
 
 
-@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="this system has no larger pipes")
-def test_what_is_left_in_a_large_pipe_is_told_to_its_end(tmp_path: Path) -> None:
-    """A command that says much at once and is gone has said all of it."""
-    script = f"import fcntl, os; fcntl.fcntl(1, {fcntl.F_SETPIPE_SZ}, {MOST_IN_A_PIPE})\n"
-    script += f"os.write(1, b'a' * {MOST_IN_A_PIPE - 7} + b'THE END')"
-    finished = _run(tmp_path, [sys.executable, "-I", "-S", "-c", script])
-    assert (finished.exit_code, finished.stderr) == (0, "")
-    assert finished.stdout.endswith("aTHE END")
-
-
 @pytest.mark.parametrize("name", ["hook.sh", "hook.sh.j2"])
 def test_a_run_that_timed_out_keeps_its_folder(house: House, name: str) -> None:
     """Also when the command says goodbye with exit code 0: the news was not delivered."""
@@ -111,41 +80,8 @@ def test_a_run_that_timed_out_keeps_its_folder(house: House, name: str) -> None:
     assert [run.outcome for run in house.runs()] == ["gave_up"]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="nothing here is always full")
-def test_a_full_disk_does_not_change_how_a_command_ended(tmp_path: Path) -> None:
-    """What cannot be kept is lost; the exit code and the reason are not."""
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "kept" / "stdout").symlink_to("/dev/full")
-    finished = _run(tmp_path, ["sh", "-c", "echo something; echo no >&2; exit 2"])
-    assert (finished.exit_code, finished.stderr) == (2, "no\n")
-    assert engine.judge(finished) == "gave_up"
-
-
 def _tell(house: House, command: str) -> None:
     """Let a task end whose only hook is this command, run once."""
     house.configure({"TaskCompleted": [{"hooks": [{"command": command, "retries": 0}]}]})
     house.drop("a.md", "a")
     house.drain()
-
-
-def _run(folder: Path, argv: list[str], processes: Processes | None = None) -> Finished:
-    return (processes or Processes()).run(
-        argv, keep=folder / "kept", stdin=b"", env={"PATH": os.environ["PATH"]}, cwd=folder, timeout=20
-    )
-
-
-def _open_files() -> set[int]:
-    return {int(name) for name in os.listdir("/proc/self/fd") if Path(f"/proc/self/fd/{name}").exists()}
-
-
-@contextmanager
-def _descriptors_left(left: int) -> Iterator[None]:
-    """Let this process open so many more files and not one more."""
-    taken = _open_files()
-    limit = next(islice((fd for fd in count() if fd not in taken), left, None))
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -38,8 +38,9 @@ class Slot:
         self.incoming.mkdir()
         self.outbox = Outbox(self.folder, self.incoming, self.hands.clock(), 0.5)
 
-    def names(self) -> list[str]:
-        return self.outbox.ready()[0]
+    def taken(self) -> list[str]:
+        """Take what is complete; return the names."""
+        return [made.file_name for made in claim(self, self.outbox.arrived())]
 
 
 @pytest.fixture
@@ -54,7 +55,8 @@ def claim(slot: Slot, names: list[str]) -> list[Claim]:
 def test_a_file_that_nobody_writes_is_complete_at_once(slot: Slot) -> None:
     """No waiting for stillness where the kernel can tell."""
     (slot.folder / "a.md").write_text("a")
-    assert slot.outbox.ready() == (["a.md"], None)
+    assert slot.taken() == ["a.md"]
+    assert slot.outbox.seconds_to_look() is None
 
 
 def test_a_file_that_is_held_open_is_not_complete(slot: Slot) -> None:
@@ -63,34 +65,56 @@ def test_a_file_that_is_held_open_is_not_complete(slot: Slot) -> None:
         file.write("a")
         file.flush()
         slot.hands.at += 3600
-        assert slot.names() == []
-    assert slot.names() == ["a.md"]
+        assert slot.taken() == []
+        assert slot.outbox.seconds_to_look() is None
+    assert slot.taken() == ["a.md"]
+
+
+def test_a_file_that_is_opened_after_it_was_listed_is_not_complete(slot: Slot) -> None:
+    """What counts is the moment of taking it."""
+    (slot.folder / "a.md").write_text("a")
+    names = slot.outbox.arrived()
+    with (slot.folder / "a.md").open("a"):
+        assert claim(slot, names) == []
+    assert slot.taken() == ["a.md"]
+
+
+def test_a_file_that_was_empty_and_is_written_is_waited_for_by_its_closing_alone(slot: Slot) -> None:
+    """Nothing looks at it every half second while its writer takes an hour."""
+    with (slot.folder / "a.md").open("w") as file:
+        assert slot.taken() == []
+        assert slot.outbox.seconds_to_look() == 0.5
+        file.write("a")
+        file.flush()
+        assert slot.taken() == []
+        assert slot.outbox.seconds_to_look() is None
 
 
 def test_an_empty_file_must_be_still_for_a_moment(slot: Slot) -> None:
     """Many writers make the file first and write later; the moment is a known instant."""
     (slot.folder / "a.md").touch()
-    assert slot.outbox.ready() == ([], 0.5)
+    assert slot.taken() == []
+    assert slot.outbox.seconds_to_look() == 0.5
     slot.hands.at += 0.3
-    names, look_again = slot.outbox.ready()
-    assert names == []
-    assert look_again == pytest.approx(0.2)
+    assert slot.taken() == []
+    assert slot.outbox.seconds_to_look() == pytest.approx(0.2)
     slot.hands.at += 0.2
-    assert slot.outbox.ready()[0] == ["a.md"]
+    assert slot.taken() == ["a.md"]
+    assert slot.outbox.seconds_to_look() is None
 
 
 def test_an_empty_file_that_changes_is_waited_for_anew(slot: Slot) -> None:
     """Stillness counts from the last change."""
     path = slot.folder / "a.md"
     path.touch()
-    slot.names()
+    assert slot.taken() == []
     slot.hands.at += 0.4
     os.utime(path, (1, 1))
-    assert slot.names() == []
+    assert slot.taken() == []
     slot.hands.at += 0.4
-    assert slot.names() == []
+    assert slot.taken() == []
     slot.hands.at += 0.1
-    assert slot.names() == ["a.md"]
+    assert slot.taken() == ["a.md"]
 
 
 def test_files_come_in_the_order_of_their_arrival(slot: Slot) -> None:
@@ -98,7 +122,7 @@ def test_files_come_in_the_order_of_their_arrival(slot: Slot) -> None:
     for number, name in enumerate(["c.md", "a.md", "b.md"]):
         (slot.folder / name).write_text("x")
         os.utime(slot.folder / name, (number, number))
-    assert slot.names() == ["c.md", "a.md", "b.md"]
+    assert slot.taken() == ["c.md", "a.md", "b.md"]
 
 
 def test_a_claim_carries_the_id_and_the_name(slot: Slot) -> None:
@@ -142,7 +166,7 @@ def test_many_claimers_share_the_files(slot: Slot) -> None:
     for number in range(300):
         (slot.folder / f"{number}.md").write_text(str(number))
     claims: list[Claim] = []
-    names = slot.names()
+    names = slot.outbox.arrived()
     threads = [threading.Thread(target=lambda: claims.extend(claim(slot, names))) for _ in range(8)]
     for thread in threads:
         thread.start()

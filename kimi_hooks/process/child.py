@@ -1,0 +1,120 @@
+"""One command that runs: how it is started, signalled and seen to its end.
+
+A pipe's end is no sign of the command's: a grandchild may hold it open. So the end of the process is what counts, and
+signals go to its whole group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from kimi_hooks.errors import LaunchError
+from kimi_hooks.process import outputs
+from kimi_hooks.process.outputs import KEPT_BYTES, Output
+from kimi_hooks.process.protocol import Command, Finished
+
+# What this process or the machine lacks just now: no fault of the command.
+OUR_OWN_WANT = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
+
+
+class Child:
+    """A started command in a process group of its own; `pid` is given away to nobody else before `finish`."""
+
+    def __init__(self, command: Command) -> None:
+        """Start it. Raises LaunchError when it cannot be, and OSError when that is for want of something of ours."""
+        self._command = command
+        with contextlib.ExitStack() as opened:
+            self._stdout = opened.enter_context(outputs.opened())
+            self._stderr = opened.enter_context(outputs.opened())
+            with _holding(command.stdin, Path(command.keep).parent) as given:
+                self._started = time.monotonic()
+                self._process = _start(command, given, self._stdout, self._stderr)
+            self._opened = opened.pop_all()
+        for stream in self.outputs:
+            stream.hand_over()
+        self.pid = self._process.pid
+
+    @property
+    def outputs(self) -> tuple[Output, Output]:
+        """Its stdout and stderr, to be read all the time."""
+        return self._stdout, self._stderr
+
+    def has_ended(self) -> bool:
+        """Look for the end without waiting."""
+        return self._process.poll() is not None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to it and its children."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def finish(self, *, timed_out: bool) -> Finished:
+        """Collect what it left when it has ended; let go of it."""
+        with self._opened:
+            exit_code = self._process.wait()
+            took = int((time.monotonic() - self._started) * 1000)
+            for stream in self.outputs:
+                stream.read_rest()
+            if exit_code != 0 or timed_out:
+                self._keep_outputs()
+            return Finished(exit_code, timed_out, took, self._stdout.told(), self._stderr.told())
+
+    def _keep_outputs(self) -> None:
+        # A full disk must not change what became of the command.
+        with contextlib.suppress(OSError):
+            folder = Path(self._command.keep)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            (folder / "stdout").write_bytes(self._stdout.kept[-KEPT_BYTES:])
+            (folder / "stderr").write_bytes(self._stderr.kept[-KEPT_BYTES:])
+
+
+def _start(command: Command, stdin: int, stdout: Output, stderr: Output) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command.argv,
+            stdin=stdin,
+            stdout=stdout.write_end,
+            stderr=stderr.write_end,
+            env=command.env,
+            cwd=command.cwd,
+            start_new_session=True,
+            # None of ours is inheritable, and to look for others takes longer than to start.
+            close_fds=False,
+        )
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in OUR_OWN_WANT:
+            raise
+        raise LaunchError(f"{command.argv[0]}: cannot be started: {error}") from error
+
+
+@contextlib.contextmanager
+def _holding(data: bytes, folder: Path) -> Iterator[int]:
+    """Open a nameless file with the data in it, in memory where that can be had. Raises OSError."""
+    fd = os.memfd_create("stdin") if hasattr(os, "memfd_create") else _open_nameless(folder)
+    try:
+        _write_all(fd, data)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _open_nameless(folder: Path) -> int:
+    fd, path = tempfile.mkstemp(dir=folder)
+    os.unlink(path)  # noqa: PTH108 - a name that was never a Path
+    return fd
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    """Write the data and go back to the beginning, where a reader starts."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+    os.lseek(fd, 0, os.SEEK_SET)
