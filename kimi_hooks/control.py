@@ -34,7 +34,8 @@ def start_runner(workspace: Workspace) -> int:
     said = workspace.log_file.with_name("start.log")
     with said.open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", "kimi_hooks", "--home", str(workspace.home), "run"],
+            # -P: Python shall not look for modules in the workspace.
+            [sys.executable, "-P", "-m", "kimi_hooks", "--home", str(workspace.home), "run"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

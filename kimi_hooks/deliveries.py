@@ -69,8 +69,9 @@ def _record(parts: Parts, delivery: Delivery, finished: Finished, outcome: RunOu
         ended_at=now,
     )
     parts.journal.write(lambda db: deliveries.record(db, run, now + wait if outcome == "retry" else None))
-    _log(run, finished)
+    # Before the line: what the log goes to may be a terminal that was stopped.
     parts.bell.ring()
+    _log(run, finished)
 
 
 def _give_up(parts: Parts, delivery: Delivery, reason: str) -> None:

@@ -65,6 +65,8 @@ def carry_on(parts: Parts, task_id: str) -> bool:
 def settle(parts: Parts, result: Mapping[str, Any]) -> None:
     """Bring the journal in step with a result that is on the disk, and owe its news."""
     parts.journal.write(lambda db: record(db, parts, result))
+    # Before the line: what the log goes to may be a terminal that was stopped.
+    parts.bell.ring()
     kind = result["error"]["kind"] if result["error"] else None
     transition(
         result["task_id"],
@@ -75,7 +77,6 @@ def settle(parts: Parts, result: Mapping[str, Any]) -> None:
         kind=kind,
         why=result["error"]["message"] if result["error"] else None,
     )
-    parts.bell.ring()
 
 
 def record(db: Connection, parts: Parts, result: Mapping[str, Any]) -> None:

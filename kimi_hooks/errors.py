@@ -64,6 +64,10 @@ class UnreachableError(KimiHooksError):
     """Nobody has answered, or nobody has time just now: trying again later may help."""
 
 
+class StoppingError(KimiHooksError):
+    """The runner is leaving: what it had begun is done at its next start."""
+
+
 class RefusedError(KimiHooksError):
     """The other side says no for good: mend what it says before you try again. A hook that ends so gives up."""
 

@@ -65,7 +65,8 @@ class _Lines(logging.StreamHandler[TextIO]):
             # Asked again when the lock is free: a line that came in between has no other writer.
             while self._lines and self._writing.acquire(blocking=False):
                 try:
-                    self.stream.write("".join(self._lines.popleft() for _ in range(len(self._lines))))
+                    lines = "".join(self._lines.popleft() for _ in range(len(self._lines)))
+                    self.stream.write(lines)
                     self.stream.flush()
                 finally:
                     self._writing.release()
@@ -93,7 +94,8 @@ def set_up(file: Path | None, *, console: bool, secrets: Callable[[], Iterable[s
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         _attach(_Lines(file.open("a", encoding="utf-8", errors="backslashreplace")), formatter)
-    if console:
+    # There is none when the runner was started with stderr closed.
+    if console and sys.stderr is not None:
         _attach(_Lines(sys.stderr), formatter)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from types import FrameType
 
 from kimi_hooks import deliveries, derived, recovery
-from kimi_hooks.errors import JournalError, WorkspaceError
+from kimi_hooks.errors import JournalError, StoppingError, WorkspaceError
 from kimi_hooks.hooks import check
 from kimi_hooks.intake import Intake
 from kimi_hooks.journal import deliveries as owed
@@ -211,6 +211,8 @@ class Runner:
     def _deliver_one(self, delivery: Delivery) -> None:
         try:
             deliveries.deliver(self._parts, delivery)
+        except StoppingError as error:
+            LOGGER.info("%s hook %s: %s", delivery.task_id, delivery.hook_id, error)
         except OSError as error:
             LOGGER.error("%s: hook %s could not be run just now: %s", delivery.task_id, delivery.hook_id, error)
             self._undelivered.append(delivery)

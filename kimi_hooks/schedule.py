@@ -20,7 +20,7 @@ AFTER_A_BUG_SECONDS = 60.0
 ANSWERED_SECONDS = 5.0
 
 
-@dataclass
+@dataclass(eq=False)
 class _Call:
     """A task in a thread: `aborted` once its time-out has cut its call, `answered` once the call has been."""
 
@@ -35,14 +35,14 @@ class Schedule:
     def __init__(self, parts: Parts, calls: Pool) -> None:
         self._parts = parts
         self._calls = calls
-        self._in_flight: dict[str, _Call] = {}
+        self._in_flight: set[_Call] = set()
         self._troubled: dict[str, tuple[Entry, Exception]] = {}
         self._look_for_circles = True
 
     @property
     def free(self) -> int:
         """How many calls may start: an answer that is being put away has left its place to the next one."""
-        under_way = sum(not call.answered for call in list(self._in_flight.values()))
+        under_way = sum(not call.answered for call in list(self._in_flight))
         return max(0, min(self._calls.free, self._parts.config.limits.concurrency - under_way))
 
     @property
@@ -61,11 +61,11 @@ class Schedule:
 
     def carry_on(self, entry: Entry) -> None:
         """Take a task to its end whose answer is on the disk already."""
-        self._submit(entry, partial(ending.carry_on, self._parts, entry.id))
+        self._submit(_Call(entry), partial(ending.carry_on, self._parts, entry.id))
 
     def next_instant(self, standing: Standing) -> float | None:
         """Return when to look again, in seconds since 1970: a start, a retry, a free slot or a time-out."""
-        instants = [call.entry.deadline_at for call in list(self._in_flight.values()) if not call.aborted]
+        instants = [call.entry.deadline_at for call in list(self._in_flight) if not call.aborted]
         for waiting in self._open(standing):
             instants.append(waiting.deadline)
             if self.free:
@@ -117,7 +117,7 @@ class Schedule:
 
     def _cut_calls(self, now: float) -> None:
         """End the calls whose task's time-out has passed."""
-        for call in list(self._in_flight.values()):
+        for call in list(self._in_flight):
             if not call.aborted and call.entry.deadline_at is not None and call.entry.deadline_at <= now:
                 call.aborted = True
                 self._parts.client.abort(call.entry.id)
@@ -134,27 +134,29 @@ class Schedule:
             for entry, spec in self._parts.journal.write(
                 lambda db: tasks.start_due(db, self._parts.clock.now(), limit, standin=waiting.standin)
             ):
-                self._submit(entry, partial(self._run, entry, spec))
+                call = _Call(entry)
+                self._submit(call, partial(self._run, call, spec))
 
-    def _run(self, entry: Entry, spec: str) -> None:
-        worker.run(self._parts, entry, tasks.parse(spec), partial(self._note_answer, entry.id))
+    def _run(self, call: _Call, spec: str) -> None:
+        worker.run(self._parts, call.entry, tasks.parse(spec), partial(self._note_answer, call))
 
-    def _note_answer(self, task_id: str) -> None:
-        self._in_flight[task_id].answered = True
+    def _note_answer(self, call: _Call) -> None:
+        call.answered = True
         self._parts.bell.ring()
 
-    def _submit(self, entry: Entry, work: Callable[[], object]) -> None:
-        self._in_flight[entry.id] = _Call(entry)
-        self._calls.submit(partial(self._work, entry, work))
+    def _submit(self, call: _Call, work: Callable[[], object]) -> None:
+        self._in_flight.add(call)
+        self._calls.submit(partial(self._work, call, work))
 
-    def _work(self, entry: Entry, work: Callable[[], object]) -> None:
+    def _work(self, call: _Call, work: Callable[[], object]) -> None:
         try:
             work()
         except Exception as error:  # noqa: BLE001 - the task must not be lost to it
-            LOGGER.exception("%s: could not be carried on", entry.id)
-            self._troubled[entry.id] = (entry, error)
+            LOGGER.exception("%s: could not be carried on", call.entry.id)
+            self._troubled[call.entry.id] = (call.entry, error)
         finally:
-            del self._in_flight[entry.id]
+            # Its task may be under way again by now: after a failure it is due before we are done here.
+            self._in_flight.remove(call)
 
     def _settle_troubled(self) -> None:
         """Try again later what failed for no reason that the task or Kimi gave, such as a full disk.

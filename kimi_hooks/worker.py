@@ -83,8 +83,8 @@ def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedErro
     if failure.action == "pause" and not entry.standin:
         pause = facts.Pause(failure.kind, failure.message, mark)
         parts.journal.write(lambda db: _pause(db, entry.id, pause))
-        LOGGER.error("%s queue paused (%s): %s", entry.id, failure.kind, failure.message)
         parts.bell.ring()
+        LOGGER.error("%s queue paused (%s): %s", entry.id, failure.kind, failure.message)
     elif failure.action == "retry" and entry.attempts - entry.crashes < parts.config.retry.max_attempts:
         _retry(parts, entry, failure)
     else:
@@ -109,8 +109,8 @@ def _retry(parts: Parts, entry: Entry, failure: CallFailure) -> None:
     wait = max(wait, failure.retry_after or 0.0)
     due_at = parts.clock.now() + wait
     parts.journal.write(lambda db: tasks.retry_at(db, entry.id, due_at, failure.message))
-    transition(entry.id, "retryable", attempt=entry.attempts, again_in=f"{wait:.1f}s", why=failure.message)
     parts.bell.ring()
+    transition(entry.id, "retryable", attempt=entry.attempts, again_in=f"{wait:.1f}s", why=failure.message)
 
 
 def _pause(db: Connection, task_id: str, pause: facts.Pause) -> None:

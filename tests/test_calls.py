@@ -82,6 +82,22 @@ def test_a_refused_key_or_an_empty_account_pauses_the_queue(house: House, fault:
     assert [house.result(entry.id)["attempts"] for entry in house.entries()] == [1, 1, 1]
 
 
+def test_a_task_that_is_due_again_at_once_is_not_confused_with_its_last_call(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However late the thread of the failed call is done: no answer is lost, none is paid twice."""
+    house.configure(
+        limits={"requests_per_minute": 10_000, "concurrency": 50}, retry={"first_pause": 0.001, "max_attempts": 99}
+    )
+    house.kimi.add(Fault("http", status=500, times=400))
+    for number in range(200):
+        house.drop(f"{number}.md", "a")
+    house.drain()
+    assert len(house.kimi.requests) == 600
+    assert {entry.outcome for entry in house.entries()} == {Outcome.DONE}
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
 def test_attempts_are_bounded(house: House) -> None:
     """After max_attempts calls the task fails with the kind of the last error."""
     house.configure(retry={"max_attempts": 3, "first_pause": 0.01})

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kimi_hooks.events import FIELDS
 from kimi_hooks.standin.faults import Fault
@@ -230,6 +231,24 @@ def test_a_delivery_cut_by_sigkill_runs_again(house: House) -> None:
     assert len({line.split()[0] for line in lines}) == 1
     assert [run.outcome for run in house.runs()] == ["delivered"]
     assert house.runs()[0].attempt == 2
+
+
+def test_a_stop_does_not_use_up_a_hooks_retries(house: House) -> None:
+    """What the end of the runner cuts is no failure of the hook: it runs again, as after a crash."""
+    house.hook("#!/bin/sh\ntouch ran\n[ -e go ] || exec sleep 60\n", retries=0)
+    config = yaml.safe_load(house.workspace.config_file.read_text())
+    house.workspace.config_file.write_text(yaml.safe_dump({**config, "grace_seconds": 0}))
+    house.drop("a.md", "a")
+    for _ in range(2):
+        child = house.start()
+        until((house.home / "ran").exists)
+        child.terminate()
+        assert child.wait(20) == 0
+        (house.home / "ran").unlink()
+    assert house.runs() == []
+    (house.home / "go").touch()
+    house.drain()
+    assert [(run.outcome, run.attempt) for run in house.runs()] == [("delivered", 3)]
 
 
 def test_no_hook_outlives_its_runner(house: House) -> None:

@@ -50,7 +50,8 @@ def _run(workspace: Workspace, *, drain: bool) -> int:
     runner.heed_signals()
     runner.run(drain=drain)
     code = int(drain and runner.has_failures)
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     if runner.left_work_behind:
         # Threads that still wait for Kimi must not hold up the exit.
         os._exit(code)

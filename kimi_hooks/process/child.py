@@ -30,11 +30,11 @@ class Child:
 
     def __init__(self, command: Command) -> None:
         """Start it. Raises LaunchError when it cannot be, and OSError when that is for want of something of ours."""
-        self._command = command
+        self._keep = Path(command.keep)
         with contextlib.ExitStack() as opened:
             self._stdout = opened.enter_context(outputs.opened())
             self._stderr = opened.enter_context(outputs.opened())
-            with _holding(command.stdin, Path(command.keep).parent) as given:
+            with _holding(command.stdin, self._keep.parent) as given:
                 self._started = time.monotonic()
                 self._process = _start(command, given, self._stdout, self._stderr)
             self._opened = opened.pop_all()
@@ -70,10 +70,9 @@ class Child:
     def _keep_outputs(self) -> None:
         # A full disk must not change what became of the command.
         with contextlib.suppress(OSError):
-            folder = Path(self._command.keep)
-            folder.mkdir(mode=0o700, exist_ok=True)
-            (folder / "stdout").write_bytes(self._stdout.kept[-KEPT_BYTES:])
-            (folder / "stderr").write_bytes(self._stderr.kept[-KEPT_BYTES:])
+            self._keep.mkdir(mode=0o700, exist_ok=True)
+            (self._keep / "stdout").write_bytes(self._stdout.kept[-KEPT_BYTES:])
+            (self._keep / "stderr").write_bytes(self._stderr.kept[-KEPT_BYTES:])
 
 
 def _start(command: Command, stdin: int, stdout: Output, stderr: Output) -> subprocess.Popen[bytes]:

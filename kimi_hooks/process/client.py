@@ -13,12 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import kimi_hooks
+from kimi_hooks.errors import StoppingError
 from kimi_hooks.process import protocol
-from kimi_hooks.process.protocol import GREETING, Command, Finished, never_started
+from kimi_hooks.process.protocol import GREETING, TERM_GRACE_SECONDS, Command, Finished, never_started
 
-# What Python itself needs, and how names of files are written. No secret is among them.
-_PASSED_ON = ("PYTHON", "LD_", "DYLD_", "LANG", "LC_", "PATH", "TMPDIR")
 GONE = "the process that runs hooks was gone before it could tell how this one ended"
+# What the interpreter needs to load, and how it writes the names of files. No secret is among them.
+_PASSED_ON = ("LD_", "DYLD_", "LC_")
+_BEGIN = "import sys; sys.path.append(sys.argv[1]); from kimi_hooks.process import launcher; launcher.main(sys.argv[2])"
+_PACKAGE_LIES_IN = str(Path(kimi_hooks.__file__).absolute().parent.parent)
+_LONGEST_LEAVE = TERM_GRACE_SECONDS + 1
 
 
 @dataclass(frozen=True)
@@ -28,28 +33,42 @@ class _Launcher:
     process: subprocess.Popen[bytes]
     control: socket.socket
     idle: list[socket.socket] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def connection(self) -> socket.socket:
-        """Return one that is not in use. Raises OSError."""
+        """Return one that is not in use. Raises ConnectionError when the launcher is gone, and OSError."""
         with contextlib.suppress(IndexError):
             return self.idle.pop()
         with contextlib.ExitStack() as opened:
             ours, its = map(opened.enter_context, socket.socketpair())
-            socket.send_fds(self.control, [GREETING], [its.fileno()])
+            with self.lock:
+                self._check()
+                socket.send_fds(self.control, [GREETING], [its.fileno()])
             its.close()
             if ours.recv(1) != GREETING:
-                if self.process.poll() is not None:
-                    raise ConnectionResetError("the process that runs hooks is gone")
+                with self.lock:
+                    self._check()
                 raise OSError(errno.EMFILE, "the process that runs hooks has too many open files")
             opened.pop_all()
         return ours
 
     def close(self) -> None:
-        """Let it end what runs; return when it is gone."""
-        self.control.close()
-        self.process.wait()
+        """Let it end what runs; return when it is gone, or does not answer at all."""
+        with self.lock:
+            self.control.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(_LONGEST_LEAVE)
         while self.idle:
             self.idle.pop().close()
+
+    def _check(self) -> None:
+        """Raises ConnectionError when the other end of `control` is closed, or ours."""
+        try:
+            if self.control.fileno() >= 0 and self.control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                return
+        except BlockingIOError:
+            return
+        raise ConnectionResetError("the process that runs hooks is gone")
 
 
 class Processes:
@@ -58,6 +77,7 @@ class Processes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._launcher: _Launcher | None = None
+        self._is_closed = False
 
     def warm_up(self) -> None:
         """Start the launcher before it is needed. Raises OSError."""
@@ -76,7 +96,7 @@ class Processes:
         """Run the command to its end, at most `timeout` seconds.
 
         The last MiB of each output of a command that fails is put into the folder `keep`. Raises LaunchError when it
-        cannot be started, and OSError when that is for want of something on our side.
+        cannot be started, StoppingError when `close` has cut it, and OSError when we lack something.
         """
         command = Command(argv, str(keep), stdin, env, str(cwd), timeout)
         try:
@@ -86,8 +106,9 @@ class Processes:
             return self._run(command)
 
     def close(self) -> None:
-        """End every running command and its children: TERM, and KILL after a grace."""
+        """End every running command and its children for good: TERM, and KILL after a grace."""
         with self._lock:
+            self._is_closed = True
             launcher, self._launcher = self._launcher, None
         if launcher:
             launcher.close()
@@ -108,14 +129,23 @@ class Processes:
             self._forget(launcher)
             raise
         if reply is None:
-            self._forget(launcher)
-            return never_started(GONE)
+            return self._unanswered(launcher)
         if isinstance(reply, Exception):
             raise reply
         return reply
 
+    def _unanswered(self, launcher: _Launcher) -> Finished:
+        self._check()
+        self._forget(launcher)
+        return never_started(GONE)
+
+    def _check(self) -> None:
+        if self._is_closed:
+            raise StoppingError("the runner is stopping; the hook runs again at its next start")
+
     def _living_launcher(self) -> _Launcher:
         with self._lock:
+            self._check()
             if self._launcher is None:
                 self._launcher = _start()
             return self._launcher
@@ -130,12 +160,13 @@ class Processes:
 def _start() -> _Launcher:
     with contextlib.ExitStack() as opened:
         ours, its = map(opened.enter_context, socket.socketpair())
+        # Isolated: neither the environment nor a file in some folder decides what it imports.
+        python = [sys.executable, "-I", "-S", "-X", f"utf8={sys.flags.utf8_mode}", "-c", _BEGIN]
         process = subprocess.Popen(
-            [sys.executable, "-m", "kimi_hooks.process.launcher", str(its.fileno())],
+            [*python, _PACKAGE_LIES_IN, str(its.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=[its.fileno()],
-            env={name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)},
-            # Not the workspace: Python looks for modules where it starts.
+            env={name: value for name, value in os.environ.items() if name == "LANG" or name.startswith(_PASSED_ON)},
             cwd="/",
             start_new_session=True,
         )

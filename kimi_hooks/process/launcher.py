@@ -2,7 +2,7 @@
 
 It is a process of its own for the sake of its interpreter lock: the threads of the runner would wait for theirs at
 every step of a command. It lives as long as the runner does; when that is gone, however it went, what still runs here
-is ended, so that no command runs beside its own repetition.
+is ended, before it can run beside its own repetition for long.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,9 +21,8 @@ from kimi_hooks.errors import LaunchError
 from kimi_hooks.process import protocol
 from kimi_hooks.process.child import Child
 from kimi_hooks.process.outputs import Output
-from kimi_hooks.process.protocol import GREETING
+from kimi_hooks.process.protocol import GREETING, TERM_GRACE_SECONDS
 
-TERM_GRACE_SECONDS = 2.0
 # More than this epoll does not take, a month or so.
 LONGEST_WAIT_SECONDS = 24 * 3600.0
 # Those end the runner, which ends us. Not ignored: commands would inherit that.
@@ -61,6 +59,8 @@ class Launcher:
                 key.data()
             # After all that was ready: a descriptor that is closed here may be one of them.
             self._see_to_ends()
+            if self._is_leaving and self._control.fileno() >= 0:
+                self._leave()
             self._see_to_overdue()
 
     def _on_ready(self, source: socket.socket | int, act: Callable[[], None]) -> None:
@@ -73,20 +73,22 @@ class Launcher:
             self._on_ready(connection, partial(self._take, connection))
             with _whoever_listens():
                 connection.send(GREETING)
-        if not said:
-            self._leave()
+        self._is_leaving = not said
 
     def _take(self, connection: socket.socket) -> None:
         command = protocol.receive_command(connection)
-        if command is None or self._is_leaving:
-            self._selector.unregister(connection)
-            connection.close()
+        if command is None:
+            self._drop(connection)
             return
         try:
             self._start(command, connection)
         except (OSError, LaunchError) as error:
             with _whoever_listens():
                 protocol.send_error(connection, error)
+
+    def _drop(self, connection: socket.socket) -> None:
+        self._selector.unregister(connection)
+        connection.close()
 
     def _start(self, command: protocol.Command, connection: socket.socket) -> None:
         child = Child(command)
@@ -134,8 +136,10 @@ class Launcher:
         return min(max(0.0, left), LONGEST_WAIT_SECONDS)
 
     def _leave(self) -> None:
-        self._is_leaving = True
-        self._selector.unregister(self._control)
+        """End what runs and tell nobody: how it ends is our doing, and none of its own."""
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.fileobj, socket.socket):
+                self._drop(key.fileobj)
         for run in self._runs.values():
             run.overdue_at = 0.0
 
@@ -156,6 +160,8 @@ def _ended(runs: Mapping[int, _Run]) -> Iterator[int]:
 
 def _wakened_by_signals() -> int:
     """Return what can be read when a signal has come, that of a child's end above all."""
+    # Whoever started the runner may have blocked them, for itself and for all that come after it.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     for number in (signal.SIGCHLD, *HEEDED_BY_THE_RUNNER):
@@ -170,5 +176,6 @@ def _own(fd: int) -> socket.socket:
     return socket.socket(fileno=fd)
 
 
-if __name__ == "__main__":
-    Launcher(_own(int(sys.argv[1]))).serve()
+def main(control: str) -> None:
+    """Serve the runner at the other end of this descriptor until it is gone."""
+    Launcher(_own(int(control))).serve()

@@ -16,6 +16,7 @@ from typing import Any
 from kimi_hooks.errors import LaunchError
 
 GREETING = b"+"
+TERM_GRACE_SECONDS = 2.0
 _LENGTHS = struct.Struct("!II")
 _READ_BYTES = 64 * 1024
 

@@ -6,7 +6,9 @@ import json
 import subprocess
 import urllib.request
 
-from tests.house import PROGRAM, House
+import pytest
+
+from tests.house import PROGRAM, House, until
 
 
 def test_drain_exits_0_when_all_is_done_and_1_when_a_task_failed(house: House) -> None:
@@ -32,6 +34,29 @@ def test_detach_returns_when_the_runner_is_ready(house: House) -> None:
     assert stopped.returncode == 0
     assert json.loads(house.call("status", "--json").stdout)["runner"]["state"] == "stopped"
     assert house.call("stop").stdout == f"no runner was at work in {house.home}\n"
+
+
+def test_a_file_in_the_workspace_is_no_module_of_the_runner(house: House) -> None:
+    """Agents write files there; none is executed for its name."""
+    for name in ("json", "socket", "kimi_hooks", "click"):
+        (house.home / f"{name}.py").write_text("import pathlib; pathlib.Path('executed').touch()\n")
+    house.hook("#!/bin/sh\ntouch told\n")
+    house.drop("a.md", "a")
+    assert house.call("run", "--detach").returncode == 0
+    until((house.home / "told").exists)
+    assert house.call("stop").returncode == 0
+    assert not (house.home / "executed").exists()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_runner_may_be_started_without_outputs(house: House, closed: str) -> None:
+    """By a program that has closed them; the log file tells all the same."""
+    house.hook("#!/bin/sh\ntouch told\n")
+    house.drop("a.md", "a")
+    line = f'"{PROGRAM}" --home "{house.home}" run --drain {closed}'
+    assert subprocess.run(["sh", "-c", line], env=house.environ, check=False).returncode == 0
+    assert (house.home / "told").exists()
+    assert "runner stopped" in house.log
 
 
 def test_detach_tells_why_the_runner_did_not_start(house: House) -> None:

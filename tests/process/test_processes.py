@@ -20,11 +20,10 @@ from pathlib import Path
 
 import pytest
 
-from kimi_hooks.errors import LaunchError
+from kimi_hooks.errors import LaunchError, StoppingError
 from kimi_hooks.hooks import engine
 from kimi_hooks.process.client import Processes
-from kimi_hooks.process.launcher import TERM_GRACE_SECONDS
-from kimi_hooks.process.protocol import Finished
+from kimi_hooks.process.protocol import TERM_GRACE_SECONDS, Finished
 from tests.house import group_lives, until
 
 # To start the launcher: two sockets, /dev/null, and the pipe on which a failed start is told.
@@ -64,10 +63,17 @@ class Site:
         return self.processes.run(argv, keep=keep, stdin=stdin, env=env, cwd=self.folder, timeout=timeout)
 
     @contextmanager
-    def running(self, script: str) -> Iterator[list[Finished]]:
+    def running(self, script: str) -> Iterator[list[Finished | StoppingError]]:
         """Let a script run meanwhile that tells its process id in the file `pid`; how it ended is in the list then."""
-        ended: list[Finished] = []
-        thread = threading.Thread(target=lambda: ended.append(self.run(f"echo $$ > .pid; mv .pid pid; {script}")))
+        ended: list[Finished | StoppingError] = []
+
+        def run() -> None:
+            try:
+                ended.append(self.run(f"echo $$ > .pid; mv .pid pid; {script}"))
+            except StoppingError as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=run)
         thread.start()
         until((self.folder / "pid").exists)
         yield ended
@@ -199,11 +205,26 @@ def test_a_full_disk_does_not_change_how_a_command_ended(site: Site) -> None:
 
 
 def test_closing_ends_what_runs(site: Site) -> None:
-    """A command that heeds TERM may tidy up; its end is told."""
+    """A command that heeds TERM may tidy up; that it was cut is told apart from any end of its own."""
     with site.running("trap 'touch tidied; exit 0' TERM; while :; do sleep 0.05; done") as ended:
         site.processes.close()
         assert (site.folder / "tidied").exists()
-    assert [finished.timed_out for finished in ended] == [True]
+    assert [type(end) for end in ended] == [StoppingError]
+    with pytest.raises(StoppingError):
+        site.run("exit 0")
+
+
+@pytest.mark.parametrize("is_busy", [True, False])
+def test_closing_does_not_wait_for_a_launcher_that_does_not_answer(site: Site, *, is_busy: bool) -> None:
+    """One that was stopped ends what it has when it goes on."""
+    with site.running("sleep 60" if is_busy else "exit 0"):
+        launcher = site.launcher
+        launcher.send_signal(signal.SIGSTOP)
+        site.processes.close()
+        assert launcher.poll() is None
+        launcher.send_signal(signal.SIGCONT)
+        assert launcher.wait(20) == 0
+    until(lambda: not group_lives(site.pid))
 
 
 def test_closing_ends_what_does_not_heed_it_too(site: Site) -> None:
@@ -229,8 +250,10 @@ def test_a_command_whose_launcher_is_killed_counts_as_one_that_failed(site: Site
         site.kill_launcher()
         until(lambda: bool(ended))
         os.killpg(site.pid, signal.SIGKILL)
-    assert [(finished.exit_code, engine.judge(finished)) for finished in ended] == [(None, "retry")]
-    assert "the process that runs hooks was gone" in ended[0].stderr
+    (finished,) = ended
+    assert isinstance(finished, Finished)
+    assert (finished.exit_code, engine.judge(finished)) == (None, "retry")
+    assert "the process that runs hooks was gone" in finished.stderr
     assert site.run("exit 0").exit_code == 0
 
 
@@ -244,10 +267,31 @@ def test_the_launcher_heeds_no_signal_but_the_last(site: Site) -> None:
     assert site.launcher is launcher
 
 
+def test_signals_that_somebody_has_blocked_are_seen(site: Site) -> None:
+    """The end of a command above all; and commands begin with none blocked."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD, signal.SIGTERM])
+    try:
+        assert site.run("kill -TERM $$").exit_code == -signal.SIGTERM
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+@pytest.mark.parametrize("variable", ["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"])
+def test_the_environment_does_not_decide_what_the_launcher_imports(
+    site: Site, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """Nor a folder that somebody else may write to."""
+    (site.folder / "json.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.setenv(variable, str(site.folder))
+    monkeypatch.chdir(site.folder)
+    assert site.run("echo fine").stdout == "fine\n"
+
+
 @on_linux
 def test_the_launcher_knows_no_secret(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither in its environment nor in its arguments, of itself or of the commands."""
-    monkeypatch.setenv("KIMI_API_KEY", "sk-seen-by-nobody")
+    """Neither in its environment nor in its arguments."""
+    for name in ("KIMI_API_KEY", "LANGFUSE_SECRET_KEY", "PYTHON_PIP_TOKEN", "PATH_TOKEN"):
+        monkeypatch.setenv(name, "sk-seen-by-nobody")
     process = Path(f"/proc/{site.launcher.pid}")
     site.run("exit 0")
     assert b"sk-seen-by-nobody" not in (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
