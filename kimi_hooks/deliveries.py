@@ -79,7 +79,7 @@ def _give_up(parts: Parts, delivery: Delivery, reason: str) -> None:
 
 
 def _log(run: HookRun, finished: Finished) -> None:
-    how = "timed out" if finished.timed_out else "not started" if run.exit_code is None else f"exit={run.exit_code}"
+    how = "timed out" if finished.timed_out else "no exit code" if run.exit_code is None else f"exit={run.exit_code}"
     said = (
         f" ({run.stderr.strip().splitlines()[-1][:200]})" if run.outcome != "delivered" and run.stderr.strip() else ""
     )

@@ -10,7 +10,7 @@ from kimi_hooks.ending import Failure
 from kimi_hooks.journal import deliveries, sends, tasks
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.limits import WINDOW_SECONDS
-from kimi_hooks.logs import transition
+from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
 
@@ -24,7 +24,8 @@ def recover(parts: Parts) -> list[Entry]:
     """Bring the disk and the journal in step. Returns the tasks whose result only has to be carried on."""
     now = parts.clock.now()
     _tidy(parts, now)
-    parts.journal.write(deliveries.forget_running)
+    for task_id, hook_id in parts.journal.write(deliveries.forget_running):
+        LOGGER.warning("%s hook %s was cut by the end of the last runner; it runs again", task_id, hook_id)
     parts.journal.write(lambda db: sends.settle(db, now, now - WINDOW_SECONDS))
     intake.recover(parts)
     interrupted = parts.journal.read(lambda db: tasks.in_state(db, State.EXECUTING))

@@ -246,6 +246,8 @@ def test_a_stop_does_not_use_up_a_hooks_retries(house: House) -> None:
         assert child.wait(20) == 0
         (house.home / "ran").unlink()
     assert house.runs() == []
+    assert "1 cut (to be run again at the next start)" in house.call("status").stdout
+    assert house.log.count("hook my-hook was cut by the end of the last runner; it runs again") == 1
     (house.home / "go").touch()
     house.drain()
     assert [(run.outcome, run.attempt) for run in house.runs()] == [("delivered", 3)]

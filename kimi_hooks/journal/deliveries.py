@@ -88,9 +88,11 @@ def record(db: Connection, run: HookRun, retry_at: float | None) -> None:
     )
 
 
-def forget_running(db: Connection) -> None:
-    """Put back what a killed runner was delivering: those hooks run again."""
+def forget_running(db: Connection) -> list[tuple[str, str]]:
+    """Put back what a killed runner was delivering: those hooks run again. Return the ids of tasks and hooks."""
+    cut = db.execute("SELECT task_id, hook_id FROM deliveries WHERE state = 'running' ORDER BY seq").fetchall()
     db.execute("UPDATE deliveries SET state = 'waiting', crashes = crashes + 1 WHERE state = 'running'")
+    return [(row["task_id"], row["hook_id"]) for row in cut]
 
 
 def put_back(db: Connection, delivery: Delivery, due_at: float) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import kimi_hooks
 from kimi_hooks.errors import StoppingError
+from kimi_hooks.logs import LOGGER
 from kimi_hooks.process import protocol
 from kimi_hooks.process.protocol import GREETING, TERM_GRACE_SECONDS, Command, Finished, never_started
 
@@ -136,6 +137,7 @@ class Processes:
 
     def _unanswered(self, launcher: _Launcher) -> Finished:
         self._check()
+        LOGGER.error("the process that runs hooks was ended by somebody else; there will be another one")
         self._forget(launcher)
         return never_started(GONE)
 
