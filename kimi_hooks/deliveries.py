@@ -12,7 +12,7 @@ from kimi_hooks.journal import deliveries
 from kimi_hooks.journal.deliveries import Delivery, HookRun, RunOutcome
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.parts import Parts
-from kimi_hooks.process.protocol import Finished, never_started
+from kimi_hooks.process.protocol import Finished, without_exit
 
 
 def deliver(parts: Parts, delivery: Delivery) -> None:
@@ -42,7 +42,7 @@ def _run(parts: Parts, delivery: Delivery, hook: Hook, result: dict[str, Any]) -
     try:
         return command.run(hook.handler, hook_input, env, parts.site)
     except (LaunchError, TemplateError) as error:
-        return never_started(str(error))
+        return without_exit(str(error))
 
 
 def _outcome(delivery: Delivery, hook: Hook, finished: Finished) -> RunOutcome:
@@ -75,7 +75,7 @@ def _record(parts: Parts, delivery: Delivery, finished: Finished, outcome: RunOu
 
 
 def _give_up(parts: Parts, delivery: Delivery, reason: str) -> None:
-    _record(parts, delivery, never_started(reason), "gave_up")
+    _record(parts, delivery, without_exit(reason), "gave_up")
 
 
 def _log(run: HookRun, finished: Finished) -> None:

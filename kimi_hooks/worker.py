@@ -43,7 +43,7 @@ def run(parts: Parts, entry: Entry, task: Task, on_answer: Callable[[], None]) -
 
 
 def ask(parts: Parts, entry: Entry, task: Task) -> dict[str, Any]:
-    """Call Kimi and put the answer on the disk. Raises TaskError and CallFailedError."""
+    """Call Kimi; return what the result says of the answer. Raises TaskError and CallFailedError."""
     endpoint = parts.standin() if entry.standin else kimi_endpoint(parts)
     request = asking.request_for(parts, task)
     transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=endpoint.url)

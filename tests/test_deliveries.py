@@ -220,10 +220,7 @@ def test_a_delivery_cut_by_sigkill_runs_again(house: House) -> None:
     """At least once: the hook that was running when the runner died runs again, with the same event id."""
     house.hook('#!/bin/sh\necho "$KIMI_EVENT_ID $$" >> runs.txt\n[ -e go ] || sleep 60\n')
     house.drop("a.md", "a")
-    child = house.start()
-    until((house.home / "runs.txt").exists)
-    child.kill()
-    child.wait()
+    _kill_once_there(house, "runs.txt")
     (house.home / "go").touch()
     house.drain()
     lines = (house.home / "runs.txt").read_text().splitlines()
@@ -254,13 +251,10 @@ def test_a_stop_does_not_use_up_a_hooks_retries(house: House) -> None:
 
 
 def test_no_hook_outlives_its_runner(house: House) -> None:
-    """Killed, the runner takes its hooks along, also those that do not heed TERM: none runs beside its repetition."""
+    """Killed, the runner takes its hooks along, those that do not heed TERM too."""
     house.hook("#!/bin/sh\ntrap '' TERM\necho $$ > .pid; mv .pid pid\nsleep 60 & wait\n")
     house.drop("a.md", "a")
-    child = house.start()
-    until((house.home / "pid").exists)
-    child.kill()
-    child.wait()
+    _kill_once_there(house, "pid")
     group = int((house.home / "pid").read_text())
     until(lambda: not group_lives(group))
 
@@ -361,3 +355,11 @@ def test_a_hook_that_will_not_run_is_warned_of_at_the_start(house: House, caplog
     house.drain()
     assert any("gone" in message and "no such file" in message for message in caplog.messages)
     assert house.result()["outcome"] == "done"
+
+
+def _kill_once_there(house: House, file: str) -> None:
+    """Start a runner, and kill it as soon as a hook has made the file."""
+    child = house.start()
+    until((house.home / file).exists)
+    child.kill()
+    child.wait()

@@ -245,16 +245,24 @@ def test_no_log_line_is_lost_torn_or_waited_for(tmp_path: Path) -> None:
         writer = threading.Thread(target=logs.LOGGER.info, args=(full,))
         writer.start()
         until(lambda: bool(select.select([reader], [], [], 0)[0]))
-        for number in range(100):
-            logs.LOGGER.info("line %d", number)
+        others = threading.Thread(target=_log_lines, args=(100,))
+        others.start()
+        others.join(20)
+        were_held_up = others.is_alive()
         os.set_blocking(reader, True)
         text = b""
         while not text.endswith(b"line 99\n"):
             text += os.read(reader, 1 << 20)
         writer.join()
     os.close(reader)
+    assert not were_held_up
     told = [line.partition("INFO    ")[2] for line in text.decode().splitlines()]
     assert told == [full, *(f"line {number}" for number in range(100))]
+
+
+def _log_lines(count: int) -> None:
+    for number in range(count):
+        logs.LOGGER.info("line %d", number)
 
 
 @contextmanager

@@ -118,12 +118,12 @@ def _print(workspace: Workspace, status: dict[str, Any]) -> None:
     click.echo("tasks      " + (_counts(status["tasks"]) or "none yet"))
     if status["deliveries"]:
         look = f"; see: {spelt(workspace, 'hooks runs')}" if status["deliveries"].get("gave_up") else ""
-        click.echo("hooks      " + _counts(_as_they_are(status)) + look)
+        click.echo("hooks      " + _counts(_hook_counts(status)) + look)
     if status["open"]:
         _print_table(status["open"])
 
 
-def _as_they_are(status: dict[str, Any]) -> dict[str, int]:
+def _hook_counts(status: dict[str, Any]) -> dict[str, int]:
     """Count the hooks; those that the journal calls running, with nobody at work, were cut."""
     counts: dict[str, int] = dict(status["deliveries"])
     if not status["runner"]["pid"] and "running" in counts:

@@ -46,8 +46,7 @@ def run(handler: HandlerPart, hook_input: Mapping[str, Any], env: Mapping[str, s
     """Run the handler's command with the input as one line of JSON on stdin; wait for its end or its time-out.
 
     A rendered script and the outputs of a run that fails lie in a folder of the run's own, for whoever looks for the
-    fault. Raises LaunchError when the command cannot be started, and TemplateError when its template cannot be
-    rendered.
+    fault. Raises TemplateError when its template cannot be rendered, and what `Processes.run` raises.
     """
     folder = site.runs / f"{hook_input['event_id']}.{random.getrandbits(40):010x}"
     script = _rendered(handler, {**hook_input, "config": site.config}, folder, site.home)

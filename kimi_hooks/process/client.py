@@ -17,7 +17,7 @@ import kimi_hooks
 from kimi_hooks.errors import StoppingError
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.process import protocol
-from kimi_hooks.process.protocol import GREETING, TERM_GRACE_SECONDS, Command, Finished, never_started
+from kimi_hooks.process.protocol import GREETING, TERM_GRACE_SECONDS, Command, Finished, without_exit
 
 GONE = "the process that runs hooks was gone before it could tell how this one ended"
 # What the interpreter needs to load, and how it writes the names of files. No secret is among them.
@@ -139,7 +139,7 @@ class Processes:
         self._check()
         LOGGER.error("the process that runs hooks was ended by somebody else; there will be another one")
         self._forget(launcher)
-        return never_started(GONE)
+        return without_exit(GONE)
 
     def _check(self) -> None:
         if self._is_closed:

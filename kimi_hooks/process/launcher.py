@@ -23,7 +23,7 @@ from kimi_hooks.process.child import Child
 from kimi_hooks.process.outputs import Output
 from kimi_hooks.process.protocol import GREETING, TERM_GRACE_SECONDS
 
-# More than this epoll does not take, a month or so.
+# epoll takes 2**31 ms at most, some 24 days.
 LONGEST_WAIT_SECONDS = 24 * 3600.0
 # Those end the runner, which ends us. Not ignored: commands would inherit that.
 HEEDED_BY_THE_RUNNER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)

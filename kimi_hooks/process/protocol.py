@@ -35,7 +35,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command ended: `exit_code` is negative when a signal did it, None when the command never started.
+    """How a command ended: `exit_code` is negative when a signal did it, None when there was none or nobody saw it.
 
     The outputs are their last 8 KiB.
     """
@@ -47,8 +47,8 @@ class Finished:
     stderr: str
 
 
-def never_started(reason: str) -> Finished:
-    """Return the end of a command that could not be started."""
+def without_exit(reason: str) -> Finished:
+    """Return the end of a command that could not be started, or whose exit nobody saw."""
     return Finished(None, timed_out=False, duration_ms=0, stdout="", stderr=reason)
 
 

@@ -155,6 +155,11 @@ def test_a_time_out_ends_the_whole_group(site: Site) -> None:
     until(lambda: not group_lives(site.pid))
 
 
+def test_a_time_out_may_be_longer_than_the_system_can_wait(site: Site) -> None:
+    """Decades do not confuse the launcher."""
+    assert site.run("exit 4", timeout=1e9).exit_code == 4
+
+
 def test_a_hook_that_heeds_term_may_say_goodbye(site: Site) -> None:
     """TERM comes first, KILL only after a grace."""
     finished = site.run("trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.05; done", timeout=0.5)
