@@ -6,19 +6,52 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 # Ten years, in seconds: nobody means to wait longer.
 LONGEST_WAIT = 10 * 366 * 24 * 3600.0
 
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def _since_boot() -> float:
+    # Linux stops its monotonic clock while the machine sleeps; macOS stops the one that Python's monotonic() reads.
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def _boot_id() -> str:
+    """Return a word that changes with each boot; empty where the system tells none."""
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
 @dataclass(frozen=True)
 class Clock:
-    """`now` is wall time in seconds since 1970, for what is written down; `monotonic` measures spans."""
+    """`now` is wall time in seconds since 1970, for what is written down; `monotonic` measures spans.
+
+    `since_boot` goes on while the machine sleeps and is set by nobody: beside it a jump of the wall time is seen.
+    """
 
     now: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
+    since_boot: Callable[[], float] = _since_boot
+    boot_id: Callable[[], str] = _boot_id
     chance: Callable[[], float] = random.random
+
+
+def next_day(now: float) -> float:
+    """Return the next midnight of this machine's time zone, in seconds since 1970."""
+    tomorrow = datetime.fromtimestamp(now).date() + timedelta(days=1)  # noqa: DTZ006 - the local day is meant
+    return datetime.combine(tomorrow, datetime.min.time()).timestamp()
+
+
+def day_began(now: float) -> float:
+    """Return the last midnight of this machine's time zone, in seconds since 1970."""
+    return datetime.combine(datetime.fromtimestamp(now).date(), datetime.min.time()).timestamp()  # noqa: DTZ006 - as above
 
 
 def iso(seconds: float | None) -> str | None:

@@ -39,6 +39,7 @@ class KimiPart(_Part):
     model: str | None = None
     connect_timeout: Seconds = 10.0
     idle_timeout: Seconds = 120.0
+    max_continuations: Annotated[int, Field(ge=0, le=100)] = 3
 
     @model_validator(mode="before")
     @classmethod
@@ -49,10 +50,16 @@ class KimiPart(_Part):
 
 
 class LimitsPart(_Part):
-    """How much leaves at once. `concurrency` counts calls to Kimi, `hooks` counts running hook commands."""
+    """How much leaves at once. `concurrency` counts calls to Kimi, `hooks` counts running hook commands.
+
+    None is no limit. `cost_per_day` is in the currency of the account.
+    """
 
     requests_per_minute: Count = 10
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
+    tokens_per_minute: Count | None = None
+    tokens_per_day: Count | None = None
+    cost_per_day: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     hooks: Annotated[int, Field(ge=1, le=1000)] = 32
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kimi_hooks import backoff, events, results
+from kimi_hooks import events, results
 from kimi_hooks.config import Hook
 from kimi_hooks.errors import LaunchError, TemplateError
 from kimi_hooks.hooks import command, engine
@@ -52,8 +52,7 @@ def _outcome(delivery: Delivery, hook: Hook, finished: Finished) -> RunOutcome:
 
 def _record(parts: Parts, delivery: Delivery, finished: Finished, outcome: RunOutcome) -> None:
     now = parts.clock.now()
-    retry = parts.config.retry
-    wait = backoff.pause(delivery.attempts, first=retry.first_pause, cap=retry.max_pause, jitter=parts.clock.chance)
+    wait = parts.pause_after(delivery.attempts)
     run = HookRun(
         hook_id=delivery.hook_id,
         event=delivery.event,

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kimi_hooks import events, results, turns
+from kimi_hooks import events, results, taken, turns
 from kimi_hooks.clock import iso
 from kimi_hooks.hooks import engine
-from kimi_hooks.journal import deliveries, tasks
+from kimi_hooks.journal import deliveries, reuse, sends, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.states import Outcome
+from kimi_hooks.taken import NOTHING, Taken
 from kimi_hooks.task import Task
 
 
@@ -28,12 +29,40 @@ class Failure:
     request_id: str | None = None
 
 
-def end(parts: Parts, entry: Entry, task: Task, turn: Mapping[str, Any] | None, failure: Failure | None) -> None:
-    """End a task that has a row: done when there is no failure. Raises as `publish`."""
-    publish(parts, build(entry, task, turn, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL")))
+@dataclass(frozen=True)
+class Call:
+    """What a task's last call took. `fingerprint` stands for what was asked, where the answer may be given again.
+
+    `reused_from` is the task whose answer was given instead of a call.
+    """
+
+    took: Taken = NOTHING
+    fingerprint: str | None = None
+    reused_from: str | None = None
 
 
-def publish(parts: Parts, result: Mapping[str, Any]) -> None:
+NO_CALL = Call()
+
+
+def end(
+    parts: Parts,
+    entry: Entry,
+    task: Task,
+    turn: Mapping[str, Any] | None,
+    failure: Failure | None,
+    call: Call = NO_CALL,
+) -> None:
+    """End a task that has a row: done when there is no failure. Raises as `publish`.
+
+    `turn` is the last answer, or what had come of it, None when there is none.
+    """
+    earlier = turns.earlier(parts.workspace.turns, entry.id, entry.turns)
+    whole = turns.joined([*earlier, *([turn] if turn else [])]) if earlier else turn
+    built = build(entry, task, whole, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL"), call)
+    publish(parts, {**built, "turns": len(earlier) + (turn is not None)}, call)
+
+
+def publish(parts: Parts, result: Mapping[str, Any], call: Call | None = None) -> None:
     """Put a finished result into `results/`, and bring the journal in step. Raises OSError and JournalError."""
     try:
         results.write(parts.workspace.results, result)
@@ -41,7 +70,7 @@ def publish(parts: Parts, result: Mapping[str, Any]) -> None:
         # The answer may have been paid for: kept on our own disk, it is not asked for again.
         turns.keep(parts.workspace.turns, result)
         raise
-    settle(parts, result)
+    settle(parts, result, call)
     turns.forget(parts.workspace.turns, result["task_id"])
 
 
@@ -62,9 +91,9 @@ def carry_on(parts: Parts, task_id: str) -> bool:
     return there is not None or kept is not None
 
 
-def settle(parts: Parts, result: Mapping[str, Any]) -> None:
+def settle(parts: Parts, result: Mapping[str, Any], call: Call | None = None) -> None:
     """Bring the journal in step with a result that is on the disk, and owe its news."""
-    parts.journal.write(lambda db: record(db, parts, result))
+    parts.journal.write(lambda db: record(db, parts, result, call))
     # Before the line: what the log goes to may be a terminal that was stopped.
     parts.bell.ring()
     kind = result["error"]["kind"] if result["error"] else None
@@ -79,12 +108,28 @@ def settle(parts: Parts, result: Mapping[str, Any]) -> None:
     )
 
 
-def record(db: Connection, parts: Parts, result: Mapping[str, Any]) -> None:
-    """Finish the row and insert the deliveries, inside the caller's transaction."""
+def record(db: Connection, parts: Parts, result: Mapping[str, Any], call: Call | None = NO_CALL) -> None:
+    """Finish the row and insert the deliveries, inside the caller's transaction.
+
+    `call` is the one that was under way; None when only the result tells of it.
+    """
     kind = result["error"]["kind"] if result["error"] else None
     now = parts.clock.now()
+    took = _last_call(db, result) if call is None else call.took
+    sends.end(db, result["task_id"], result["model"], took, now)
+    if call is not None and call.fingerprint and result["outcome"] == "done":
+        reuse.remember(db, result["task_id"], call.fingerprint)
     tasks.finish(db, result["task_id"], Outcome(result["outcome"]), kind, now)
     deliveries.owe(db, engine.owed(parts.config, events.of_result(result)), now)
+
+
+def _last_call(db: Connection, result: Mapping[str, Any]) -> Taken:
+    """Work out what the last call took: a crash has left nothing but the result, which tells of all."""
+    cost = result["cost"] or {"amount": 0.0, "currency": None}
+    took = Taken(**result["tokens"], **cost, unpriced=int(result["cost"] is None)) - tasks.taken_before(
+        db, result["task_id"]
+    )
+    return took if took.total else taken.UNKNOWN
 
 
 def build(
@@ -94,9 +139,11 @@ def build(
     failure: Failure | None,
     now: float,
     default_model: str | None,
+    call: Call = NO_CALL,
 ) -> dict[str, Any]:
     """Return the result file's content, every key of it."""
     answered = turn or results.NO_TURN
+    sum_of_calls = entry.taken + call.took
     requested = task.model or default_model
     outcome = _outcome(failure)
     return {
@@ -109,26 +156,39 @@ def build(
         "output": answered["text"],
         "reasoning": answered["reasoning"],
         "finish_reason": answered["finish_reason"],
-        "tokens": answered["tokens"],
-        "cost": answered["cost"],
+        "tokens": sum_of_calls.tokens,
+        "cost": sum_of_calls.cost,
         "turns": 1 if turn else 0,
         "attempts": entry.attempts,
         "crashes": entry.crashes,
         "created_at": iso(entry.created_at),
         "started_at": iso(entry.started_at),
         "completed_at": iso(now),
-        "duration_ms": int((now - entry.started_at) * 1000) if entry.started_at else 0,
+        "duration_ms": max(0, int((now - entry.started_at) * 1000)) if entry.started_at else 0,
         "group": entry.group,
         "channel": task.channel,
         "account": task.account,
         "thread_id": task.thread_id,
         "reply_to": task.reply_to,
         "metadata": task.metadata,
-        "warnings": [*entry.warnings, *answered["warnings"], *([results.STANDIN_WARNING] if entry.standin else [])],
+        "warnings": [*entry.warnings, *answered["warnings"], *_about_cost(entry, sum_of_calls)],
         "error": _error(failure),
         "standin": entry.standin,
+        "reused_from": call.reused_from,
         "acknowledged_at": None,
     }
+
+
+def _about_cost(entry: Entry, took: Taken) -> list[str]:
+    if entry.standin:
+        return [results.STANDIN_WARNING]
+    told = []
+    if took.unpriced:
+        told.append("the cost is not known: no price is known for the model at this address; see `kimi-hooks models`")
+    if took.unknown:
+        calls = "a call" if took.unknown == 1 else f"{took.unknown} calls"
+        told.append(f"Kimi did not tell what {calls} took; tokens and cost are without that")
+    return told
 
 
 def _outcome(failure: Failure | None) -> Outcome:

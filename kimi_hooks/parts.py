@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from kimi_hooks import limits
+from kimi_hooks import backoff, limits
 from kimi_hooks.clock import Clock
 from kimi_hooks.config import Config
 from kimi_hooks.hooks.command import Site
@@ -50,3 +50,8 @@ class Parts:
         """Return where the queue stands now."""
         now, per_window = self.clock.now(), self.config.limits.requests_per_minute
         return self.journal.read(lambda db: standing.look(db, now, limits.WINDOW_SECONDS, per_window))
+
+    def pause_after(self, failures: int) -> float:
+        """Return the seconds to wait after so many failures in a row."""
+        retry = self.config.retry
+        return backoff.pause(failures, first=retry.first_pause, cap=retry.max_pause, jitter=self.clock.chance)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from functools import partial
 
-from kimi_hooks import atomic, ending, intake, results, turns, worker
+from kimi_hooks import atomic, continuing, ending, intake, results, turns, worker
 from kimi_hooks.ending import Failure
-from kimi_hooks.journal import deliveries, sends, tasks
+from kimi_hooks.journal import deliveries, jumps, sends, tasks
+from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.limits import WINDOW_SECONDS
 from kimi_hooks.logs import LOGGER, transition
@@ -26,10 +27,18 @@ def recover(parts: Parts) -> list[Entry]:
     _tidy(parts, now)
     for task_id, hook_id in parts.journal.write(deliveries.forget_running):
         LOGGER.warning("%s hook %s was cut by the end of the last runner; it runs again", task_id, hook_id)
-    parts.journal.write(lambda db: sends.settle(db, now, now - WINDOW_SECONDS))
+    parts.journal.write(partial(_settle_sends, parts, now))
     intake.recover(parts)
     interrupted = parts.journal.read(lambda db: tasks.in_state(db, State.EXECUTING))
     return [entry for entry in interrupted if _has_answer(parts, entry)]
+
+
+def _settle_sends(parts: Parts, now: float, db: Connection) -> None:
+    """Let the limits hold over the restart: the clock may have been set, and calls cut that had just left."""
+    reading = jumps.read(parts.clock)
+    jumps.settle(db, reading, jumps.between(jumps.last(db), reading), now, WINDOW_SECONDS)
+    sends.settle(db, now)
+    sends.delay_cut(db, now, parts.config.kimi.connect_timeout)
 
 
 def _tidy(parts: Parts, now: float) -> None:
@@ -55,7 +64,8 @@ def _has_answer(parts: Parts, entry: Entry) -> bool:
         return False
     if turns.kept(parts.workspace.turns, entry.id) is not None:
         return True
-    _answer_unknown(parts, entry)
+    if not continuing.catch_up(parts, entry):
+        _answer_unknown(parts, entry)
     return False
 
 

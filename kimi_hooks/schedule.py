@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from kimi_hooks import ending, limits, worker
+from kimi_hooks import admission, ending, limits, pace, reusing, slowing, worker
 from kimi_hooks.ending import Failure
-from kimi_hooks.journal import facts, needs, sends, tasks
+from kimi_hooks.journal import facts, jumps, needs, reuse, sends, tasks
 from kimi_hooks.journal.standing import Standing, Waiting
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER, transition
+from kimi_hooks.pace import UnderWay
 from kimi_hooks.parts import Parts
 from kimi_hooks.pool import Pool
 from kimi_hooks.states import State
@@ -22,11 +23,19 @@ ANSWERED_SECONDS = 5.0
 
 @dataclass(eq=False)
 class _Call:
-    """A task in a thread: `aborted` once its time-out has cut its call, `answered` once the call has been."""
+    """A task in a thread, since `started_at`: its call has `left`, was `aborted` by a time-out, has been `answered`."""
 
     entry: Entry
+    started_at: float
+    left: bool = False
     aborted: bool = False
     answered: bool = False
+
+    def move(self, jump: float) -> None:
+        """Move the time-out along with a clock that was set, by `jump` seconds."""
+        self.started_at += jump
+        if self.entry.deadline_at is not None:
+            self.entry = replace(self.entry, deadline_at=self.entry.deadline_at + jump)
 
 
 class Schedule:
@@ -38,6 +47,10 @@ class Schedule:
         self._in_flight: set[_Call] = set()
         self._troubled: dict[str, tuple[Entry, Exception]] = {}
         self._look_for_circles = True
+        self._held_until: float | None = None
+        self._is_slowed = False
+        self._clock = jumps.read(parts.clock)
+        self._looked_for: set[str] = set()
 
     @property
     def free(self) -> int:
@@ -53,15 +66,18 @@ class Schedule:
         """Start every task whose time has come, as far as the limits allow; end those that cannot start any more."""
         standing = self._settled()
         self._cut_calls(standing.now)
+        self._held_until, self._is_slowed = None, standing.slowed is not None
+        if _has_come(standing.reuse_due, standing.now) and not (standing.pause and standing.pause.is_by_person):
+            self._look_for_answers(standing.now)
         for waiting in self._open(standing):
             if _has_come(waiting.deadline, standing.now):
                 self._expire(waiting, standing.now)
-            if _has_come(waiting.due, standing.now):
+            if _has_come(waiting.due, standing.now) and not self._is_over_budget(waiting):
                 self._start(waiting, standing)
 
     def carry_on(self, entry: Entry) -> None:
         """Take a task to its end whose answer is on the disk already."""
-        self._submit(_Call(entry), partial(ending.carry_on, self._parts, entry.id))
+        self._submit(_Call(entry, self._parts.clock.now()), partial(ending.carry_on, self._parts, entry.id))
 
     def next_instant(self, standing: Standing) -> float | None:
         """Return when to look again, in seconds since 1970: a start, a retry, a free slot or a time-out."""
@@ -69,7 +85,11 @@ class Schedule:
         for waiting in self._open(standing):
             instants.append(waiting.deadline)
             if self.free:
-                instants.append(_next_start(waiting, standing))
+                instants.append(self._next_start(waiting, standing))
+        instants.append(standing.pause.until if standing.pause else None)
+        if standing.reuse_due is not None and standing.reuse_due > standing.now:
+            # Those whose time has come are being seen to, and ring when that is done.
+            instants.append(standing.reuse_due)
         return min((instant for instant in instants if instant is not None), default=None)
 
     def has_open_work(self, standing: Standing) -> bool:
@@ -78,14 +98,22 @@ class Schedule:
         journal = self._parts.journal
         return any(journal.read(partial(tasks.any_open, now=standing.now, standin=kind)) for kind in kinds)
 
+    def _next_start(self, waiting: Waiting, standing: Standing) -> float | None:
+        if waiting.due is None or waiting.standin:
+            return waiting.due
+        due = max(waiting.due, self._held_until or 0.0)
+        per_minute = self._parts.config.limits.requests_per_minute
+        return pace.next_start(standing, due, per_minute, self._under_way(standing.now))
+
     def _settled(self) -> Standing:
         """Settle what may let tasks start or end them, and return how things stand then."""
+        self._settle_clock()
         self._settle_troubled()
         standing = self._parts.look()
         if standing.newest_send is not None and standing.newest_send > standing.now:
             # The clock was set back: what was sent then counts from now on, and not from a time that is far off.
-            self._parts.journal.write(lambda db: sends.settle(db, standing.now, standing.now - limits.WINDOW_SECONDS))
-        resumed = self._resume_if_mended(standing.pause)
+            self._parts.journal.write(lambda db: sends.settle(db, standing.now))
+        resumed = self._resume_if_mended(standing)
         if standing.any_held:
             self._settle_held()
         return self._parts.look() if resumed or standing.any_held else standing
@@ -97,12 +125,28 @@ class Schedule:
             return []
         return [standing.for_standin] if pause or self.lacks_key else [standing.for_standin, standing.for_kimi]
 
-    def _resume_if_mended(self, pause: facts.Pause | None) -> bool:
-        """End a pause for a refused key or address once there is another one; tell whether that was so."""
-        if pause is None or not pause.mark or pause.mark == self._parts.settings.current.mark:
+    def _settle_clock(self) -> None:
+        """Move all spans of time along when the wall clock was set."""
+        clock = self._parts.clock
+        reading = jumps.again(self._clock, clock)
+        jump = jumps.between(self._clock, reading)
+        if jump:
+            LOGGER.warning("the clock was set by %.1f s: what is waited for moves along", jump)
+            self._parts.journal.write(lambda db: jumps.settle(db, reading, jump, clock.now(), limits.WINDOW_SECONDS))
+            for call in list(self._in_flight):
+                call.move(jump)
+            self._clock = reading
+
+    def _resume_if_mended(self, standing: Standing) -> bool:
+        """End a pause whose time is over, or for a refused key or address once there is another one; tell if so."""
+        pause = standing.pause
+        if pause is None:
+            return False
+        is_over = _has_come(pause.until, standing.now)
+        if not is_over and (not pause.mark or pause.mark == self._parts.settings.current.mark):
             return False
         self._parts.journal.write(tasks.resume_queue)
-        LOGGER.info("key or address have changed: the queue goes on")
+        LOGGER.info("%s: the queue goes on", "the pause is over" if is_over else "key or address have changed")
         return True
 
     def _settle_held(self) -> None:
@@ -127,21 +171,57 @@ class Schedule:
             worker.expire(self._parts, entry)
 
     def _start(self, waiting: Waiting, standing: Standing) -> None:
-        slots = limits.free_slots(standing.recent_sends, self._parts.config.limits.requests_per_minute)
-        limit = self.free if waiting.standin else min(self.free, slots)
+        limit = self.free if waiting.standin else self._room(standing)
         if limit:
-            # The clock is read inside: the transaction may have had to wait, and a call must not be dated back.
-            for entry, spec in self._parts.journal.write(
-                lambda db: tasks.start_due(db, self._parts.clock.now(), limit, standin=waiting.standin)
-            ):
-                call = _Call(entry)
+            admitted = admission.start(self._parts, limit, standin=waiting.standin)
+            for send in admitted.too_large:
+                failure = Failure("invalid_request", admission.too_large(self._parts, send))
+                worker.fail(self._parts, send.task_id, failure)
+            for entry, spec in admitted.started:
+                call = _Call(entry, self._parts.clock.now())
                 self._submit(call, partial(self._run, call, spec))
+            self._held_until = admitted.held_until if not waiting.standin else self._held_until
+
+    def _room(self, standing: Standing) -> int:
+        per_minute = self._parts.config.limits.requests_per_minute
+        return pace.room(standing, per_minute, self.free, self._under_way(standing.now))
+
+    def _under_way(self, now: float) -> UnderWay:
+        calls = [call for call in list(self._in_flight) if not (call.answered or call.entry.standin)]
+        late = [call for call in calls if not call.left and call.started_at <= now - limits.WINDOW_SECONDS]
+        return UnderWay(len(calls), len(late))
+
+    def _is_over_budget(self, waiting: Waiting) -> bool:
+        """Pause the queue if the budget of the day is used up; tell whether it is."""
+        pause = None if waiting.standin else admission.over_budget(self._parts)
+        if pause is not None:
+            self._parts.journal.write(partial(facts.pause, given=pause))
+            LOGGER.warning("queue paused (%s): %s", pause.reason, pause.why)
+        return pause is not None
+
+    def _look_for_answers(self, now: float) -> None:
+        """See for each task that allows it whether an earlier answer will do."""
+        found = self._parts.journal.read(partial(reuse.to_look_up, now=now, limit=max(0, self._calls.free)))
+        for entry, spec in found:
+            if entry.id not in self._looked_for:
+                self._looked_for.add(entry.id)
+                call = _Call(entry, now, answered=True)
+                self._submit(call, partial(self._look_for_answer, entry, spec))
+
+    def _look_for_answer(self, entry: Entry, spec: str) -> None:
+        try:
+            reusing.look_for_answer(self._parts, entry, tasks.parse(spec))
+        finally:
+            self._looked_for.discard(entry.id)
 
     def _run(self, call: _Call, spec: str) -> None:
         worker.run(self._parts, call.entry, tasks.parse(spec), partial(self._note_answer, call))
 
     def _note_answer(self, call: _Call) -> None:
         call.answered = True
+        if self._is_slowed and not call.entry.standin:
+            concurrency = self._parts.config.limits.concurrency
+            self._parts.journal.write(lambda db: slowing.speed_up(db, call.started_at, concurrency))
         self._parts.bell.ring()
 
     def _submit(self, call: _Call, work: Callable[[], object]) -> None:
@@ -165,7 +245,7 @@ class Schedule:
         """
         for entry, error in list(self._troubled.values()):
             is_answered = ending.has_result(self._parts, entry.id)
-            if not is_answered and entry.attempts - entry.crashes >= self._parts.config.retry.max_attempts:
+            if not is_answered and entry.failures >= self._parts.config.retry.max_attempts:
                 worker.fail(self._parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"))
             else:
                 later = self._parts.clock.now() + (ANSWERED_SECONDS if is_answered else AFTER_A_BUG_SECONDS)
@@ -175,9 +255,3 @@ class Schedule:
 
 def _has_come(instant: float | None, now: float) -> bool:
     return instant is not None and instant <= now
-
-
-def _next_start(waiting: Waiting, standing: Standing) -> float | None:
-    if waiting.due is None or waiting.standin:
-        return waiting.due
-    return max(waiting.due, limits.next_slot(standing.blocking_send, standing.now))

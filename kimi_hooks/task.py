@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -13,6 +14,8 @@ from kimi_hooks.mistakes import describe
 from kimi_hooks.text import MAX_NAME, named, not_blank, one_line, utf8
 
 MAX_DEPTH = 50
+_AGE = re.compile(r"(?P<number>\d{1,9}(\.\d{1,3})?)\s*(?P<unit>[smhd]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 
 
 def _listed(value: Any) -> Any:
@@ -51,6 +54,18 @@ def _instant(value: float | str | None) -> float | str | None:
     return seconds
 
 
+def _age(value: object) -> object:
+    """Read an age: seconds, a number with s, m, h or d, or yes for any age."""
+    if value is True or value == "any":
+        return LONGEST_WAIT
+    if value is False or value is None:
+        return None
+    found = _AGE.fullmatch(str(value).strip()) if isinstance(value, str | int | float) else None
+    if found is None:
+        raise ValueError("must be an age such as 90, 30m, 24h or 7d, or true for any age")
+    return min(float(found["number"]) * _UNITS[found["unit"]], LONGEST_WAIT)
+
+
 def _iso_text(text: str) -> str:
     try:
         parse_iso(text)
@@ -65,7 +80,10 @@ Lines = Annotated[tuple[Line, ...], BeforeValidator(_listed)]
 
 
 class Task(BaseModel):
-    """One task as its file says it. `timeout` is in seconds; `not_before` an ISO time or seconds from acceptance."""
+    """One task as its file says it. `timeout` is in seconds; `not_before` an ISO time or seconds from acceptance.
+
+    `reuse` is how old an answer to the same request may be, in seconds, that is given instead of a call.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
@@ -87,6 +105,7 @@ class Task(BaseModel):
     not_before: Annotated[float | str | None, AfterValidator(_instant)] = None
     after: Lines = ()
     dedupe_key: Annotated[Line, Field(max_length=500)] | None = None
+    reuse: Annotated[float | None, BeforeValidator(_age)] = None
     standin: bool = False
     metadata: Annotated[dict[str, Any], AfterValidator(_json_only)] = {}
     dispatched_from: Line | None = None
@@ -108,6 +127,7 @@ TEXT_KEYS = frozenset(Task.model_fields) - {
     "priority",
     "temperature",
     "max_tokens",
+    "reuse",
 }
 
 

@@ -1,13 +1,14 @@
 """What is on our own disk of a task that has not ended yet: `spool/turns/<id>/`.
 
-So far that is a finished result, `result.json`, which cannot be put into `results/` just now.
+`<n>.json` is the nth answer of Kimi, when another one is needed; `result.json` is a finished result which cannot be
+put into `results/` just now.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,47 @@ from kimi_hooks import atomic
 _NAME = "result.json"
 
 
+def keep_turn(turns: Path, task_id: str, number: int, turn: Mapping[str, Any]) -> None:
+    """Put an answer on the disk. From here on, no crash leads to a second call for it. Raises OSError."""
+    _write(turns, task_id, f"{number}.json", turn)
+
+
+def earlier(turns: Path, task_id: str, count: int) -> list[dict[str, Any]]:
+    """Return the first `count` answers that were kept. Raises OSError, also when one is not there."""
+    return [_read(turns / task_id / f"{number}.json") for number in range(1, count + 1)]
+
+
+def newer(turns: Path, task_id: str, count: int) -> dict[str, Any] | None:
+    """Return the answer after the first `count` ones, None when there is none. Raises OSError."""
+    try:
+        return _read(turns / task_id / f"{count + 1}.json")
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def joined(turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return several answers as the one that they are parts of: the texts without a seam, the end of the last."""
+    reasoning = "".join(turn["reasoning"] or "" for turn in turns)
+    return {
+        **turns[-1],
+        "text": "".join(turn["text"] for turn in turns),
+        "reasoning": reasoning or None,
+        "model": next((turn["model"] for turn in reversed(turns) if turn["model"]), None),
+        "warnings": list(dict.fromkeys(warning for turn in turns for warning in turn["warnings"])),
+    }
+
+
 def keep(turns: Path, result: Mapping[str, Any]) -> None:
     """Put a result on the disk. From here on, no crash leads to a second call for it. Raises OSError."""
-    folder = turns / result["task_id"]
-    atomic.write_text(folder / _NAME, json.dumps(result, ensure_ascii=False))
-    atomic.sync_folder(turns)
+    _write(turns, result["task_id"], _NAME, result)
 
 
 def kept(turns: Path, task_id: str) -> dict[str, Any] | None:
     """Return the result that was kept for the task, None when there is none. Raises OSError."""
     try:
-        result: dict[str, Any] = json.loads(atomic.read_bytes(turns / task_id / _NAME))
+        return _read(turns / task_id / _NAME)
     except (FileNotFoundError, ValueError):
         return None
-    return result
 
 
 def forget(turns: Path, task_id: str) -> None:
@@ -37,3 +65,14 @@ def forget(turns: Path, task_id: str) -> None:
     folder = turns / task_id
     if folder.exists():
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(turns: Path, task_id: str, name: str, value: Mapping[str, Any]) -> None:
+    folder = turns / task_id
+    atomic.write_text(folder / name, json.dumps(value, ensure_ascii=False))
+    atomic.sync_folder(turns)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(atomic.read_bytes(file))
+    return value

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from kimi_hooks import asking, backoff
-from kimi_hooks.ending import Failure, carry_on, end
+from kimi_hooks import asking, continuing, slowing
+from kimi_hooks.ending import Call, Failure, carry_on, end
 from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import facts, tasks
+from kimi_hooks.journal.facts import Slowed
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.kimi import catalogue
-from kimi_hooks.kimi.client import Answer, Endpoint
+from kimi_hooks.kimi.client import Answer, Endpoint, Usage
 from kimi_hooks.kimi.failure import CallFailedError
 from kimi_hooks.kimi.failure import Failure as CallFailure
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
-from kimi_hooks.results import NO_TOKENS, NO_TURN
+from kimi_hooks.results import NO_TURN
+from kimi_hooks.taken import NOTHING, UNKNOWN, Taken
 from kimi_hooks.task import Task
 
 
 def run(parts: Parts, entry: Entry, task: Task, on_answer: Callable[[], None]) -> None:
-    """Take an executing task to its end, or back to the queue.
+    """Take an executing task to its end, to its next call, or back to the queue.
 
     `on_answer` is called once Kimi has answered and nothing more is asked. Not after a failure: what it means for the
     calls of others is settled first.
@@ -32,23 +34,30 @@ def run(parts: Parts, entry: Entry, task: Task, on_answer: Callable[[], None]) -
         return
     mark = parts.settings.current.mark
     try:
-        turn = ask(parts, entry, task)
+        turn, call = ask(parts, entry, task)
     except TaskError as error:
         end(parts, entry, task, None, Failure("invalid_task", str(error)))
     except CallFailedError as error:
         settle_failure(parts, entry, task, error, mark)
     else:
         on_answer()
-        end(parts, entry, task, turn, None)
+        if continuing.is_needed(parts, entry, turn):
+            continuing.go_on(parts, entry, turn, call.took)
+        else:
+            end(parts, entry, task, continuing.last(entry, turn), None, call)
 
 
-def ask(parts: Parts, entry: Entry, task: Task) -> dict[str, Any]:
-    """Call Kimi; return what the result says of the answer. Raises TaskError and CallFailedError."""
+def ask(parts: Parts, entry: Entry, task: Task) -> tuple[dict[str, Any], Call]:
+    """Call Kimi; return what the result says of the answer, and the call. Raises TaskError and CallFailedError."""
     endpoint = parts.standin() if entry.standin else kimi_endpoint(parts)
-    request = asking.request_for(parts, task)
+    asked = asking.request_for(parts, task)
+    request = continuing.with_earlier(parts, entry, asked)
     transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=endpoint.url)
     answer = parts.client.ask(entry.id, endpoint, request, deadline=_deadline(parts, entry))
-    return _turn(answer, request.model, endpoint)
+    model = answer.model or request.model
+    # Only a whole answer will do for others.
+    fingerprint = asking.fingerprint(parts, entry, asked) if answer.finish_reason == "stop" else None
+    return _turn(answer, model), Call(_took(answer.usage, model, endpoint), fingerprint)
 
 
 def expire(parts: Parts, entry: Entry) -> None:
@@ -81,14 +90,12 @@ def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedErro
     """
     failure = error.failure
     if failure.action == "pause" and not entry.standin:
-        pause = facts.Pause(failure.kind, failure.message, mark)
-        parts.journal.write(lambda db: _pause(db, entry.id, pause))
-        parts.bell.ring()
-        LOGGER.error("%s queue paused (%s): %s", entry.id, failure.kind, failure.message)
-    elif failure.action == "retry" and entry.attempts - entry.crashes < parts.config.retry.max_attempts:
-        _retry(parts, entry, failure)
+        _pause(parts, entry, facts.Pause(failure.kind, failure.message, mark))
+    elif failure.action == "retry" and entry.failures < parts.config.retry.max_attempts:
+        _retry(parts, entry, task, error)
     else:
-        end(parts, entry, task, _arrived(error), timed_out(task) if failure.kind == "timeout" else _told(failure))
+        told = timed_out(task) if failure.kind == "timeout" else _told(failure)
+        end(parts, entry, task, _arrived(error), told, Call(_taken(parts, entry, task, error)))
 
 
 def kimi_endpoint(parts: Parts) -> Endpoint:
@@ -101,28 +108,62 @@ def timed_out(task: Task) -> Failure:
     return Failure("timeout", f"no complete answer within {task.timeout:g} s of the first call; raise `timeout`")
 
 
-def _retry(parts: Parts, entry: Entry, failure: CallFailure) -> None:
-    retry = parts.config.retry
-    wait = backoff.pause(
-        entry.attempts - entry.crashes, first=retry.first_pause, cap=retry.max_pause, jitter=parts.clock.chance
-    )
-    wait = max(wait, failure.retry_after or 0.0)
-    due_at = parts.clock.now() + wait
-    parts.journal.write(lambda db: tasks.retry_at(db, entry.id, due_at, failure.message))
+def _retry(parts: Parts, entry: Entry, task: Task, error: CallFailedError) -> None:
+    """Let the task wait for another try; where Kimi asks for patience, all tasks wait."""
+    failure, now = error.failure, parts.clock.now()
+    due_at = now + max(parts.pause_after(entry.failures), failure.retry_after or 0.0)
+    took = _taken(parts, entry, task, error)
+
+    def retry(db: Connection) -> tuple[float, Slowed | None]:
+        slowed = slowing.slow_down(db, parts, entry, failure, now) if failure.kind in slowing.KINDS else None
+        tasks.take(db, entry, None, took, now)
+        tasks.retry_at(db, entry.id, slowed.until if slowed else due_at, failure.message)
+        return slowed.until if slowed else due_at, slowed
+
+    due_at, slowed = parts.journal.write(retry)
     parts.bell.ring()
-    transition(entry.id, "retryable", attempt=entry.attempts, again_in=f"{wait:.1f}s", why=failure.message)
+    transition(entry.id, "retryable", attempt=entry.attempts, again_in=f"{due_at - now:.1f}s", why=failure.message)
+    if slowed is not None and slowed.since == now:
+        LOGGER.warning("%s", slowing.told(failure, slowed.until - now))
 
 
-def _pause(db: Connection, task_id: str, pause: facts.Pause) -> None:
-    facts.pause(db, pause)
-    tasks.put_back(db, task_id, pause.why)
+def _pause(parts: Parts, entry: Entry, pause: facts.Pause) -> None:
+    """Pause the queue for a reason that is not the task's: the task is as if it had not been sent."""
+
+    def put_back(db: Connection) -> None:
+        facts.pause(db, pause)
+        tasks.take(db, entry, None, NOTHING, parts.clock.now())
+        tasks.put_back(db, entry.id, pause.why)
+
+    parts.journal.write(put_back)
+    parts.bell.ring()
+    LOGGER.error("%s queue paused (%s): %s", entry.id, pause.reason, pause.why)
 
 
 def _arrived(error: CallFailedError) -> dict[str, Any] | None:
-    """Return what had come of an answer that failed: it may have been paid for."""
-    if not error.partial and error.usage is None:
-        return None
-    return {**NO_TURN, "text": error.partial, "tokens": asdict(error.usage) if error.usage else NO_TOKENS}
+    """Return what had come of an answer that failed."""
+    return {**NO_TURN, "text": error.partial} if error.partial else None
+
+
+def _taken(parts: Parts, entry: Entry, task: Task, error: CallFailedError) -> Taken:
+    """Return what a failed call took: it may have been paid for, unless Kimi refused it."""
+    if error.usage is not None:
+        endpoint = parts.standin() if entry.standin else kimi_endpoint(parts)
+        return _took(error.usage, asking.model_of(parts, task), endpoint)
+    status, is_ours = error.failure.http_status, error.failure.kind == "invalid_request"
+    refused = is_ours if status is None else 300 <= status < 500  # noqa: PLR2004 - HTTP's own numbers
+    return NOTHING if refused or entry.standin else UNKNOWN
+
+
+def _took(usage: Usage | None, model: str, endpoint: Endpoint) -> Taken:
+    """Return what an answered call took."""
+    if usage is None:
+        return NOTHING if endpoint.standin else UNKNOWN
+    tokens = asdict(usage)
+    if endpoint.standin:
+        return Taken(**tokens)
+    cost = catalogue.cost(model, usage, catalogue.currency_of(endpoint.url))
+    return Taken(**tokens, unpriced=1) if cost is None else Taken(**tokens, amount=cost.amount, currency=cost.currency)
 
 
 def _told(failure: CallFailure) -> Failure:
@@ -135,26 +176,11 @@ def _deadline(parts: Parts, entry: Entry) -> float | None:
     return parts.clock.monotonic() + entry.deadline_at - parts.clock.now()
 
 
-def _turn(answer: Answer, model: str, endpoint: Endpoint) -> dict[str, Any]:
-    cost, warnings = _cost(answer, model, endpoint)
-    tokens: Mapping[str, int] = asdict(answer.usage) if answer.usage else NO_TOKENS
+def _turn(answer: Answer, model: str) -> dict[str, Any]:
     return {
         "text": answer.text,
         "reasoning": answer.reasoning,
         "finish_reason": answer.finish_reason,
-        "model": answer.model or model,
-        "tokens": dict(tokens),
-        "cost": cost,
-        "warnings": [*answer.warnings, *warnings],
+        "model": model,
+        "warnings": list(answer.warnings),
     }
-
-
-def _cost(answer: Answer, model: str, endpoint: Endpoint) -> tuple[dict[str, Any] | None, list[str]]:
-    if endpoint.standin:
-        return None, []
-    if answer.usage is None:
-        return None, ["the cost is not known: the answer came without token counts"]
-    cost = catalogue.cost(answer.model or model, answer.usage, catalogue.currency_of(endpoint.url))
-    if cost is None:
-        return None, [f"the cost is not known: no price for {answer.model or model} at {endpoint.url}"]
-    return asdict(cost), []

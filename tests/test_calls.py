@@ -126,16 +126,6 @@ def test_a_retry_does_not_outlive_the_task(house: House) -> None:
     assert house.result()["error"]["kind"] == "timeout"
 
 
-def test_an_answer_cut_at_the_cap_is_done_with_a_warning(house: House) -> None:
-    """Text that ends at max_tokens is kept and marked."""
-    house.kimi.add(Fault(text="half an ans", finish_reason="length"))
-    house.drop("a.md", "a")
-    house.drain()
-    result = house.result()
-    assert (result["outcome"], result["finish_reason"], result["output"]) == ("done", "length", "half an ans")
-    assert result["warnings"]
-
-
 def test_only_what_the_model_accepts_is_sent(house: House) -> None:
     """A fixed parameter is left out and warned of; our own keys never travel."""
     house.drop("a.json", {"prompt": "a", "temperature": 0.3, "max_tokens": 99, "group": "-5", "metadata": {"k": "v"}})

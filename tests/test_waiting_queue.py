@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from kimi_hooks.clock import Clock
 from kimi_hooks.journal import facts, sends
 from kimi_hooks.limits import WINDOW_SECONDS
@@ -45,21 +47,64 @@ def test_a_key_that_is_mended_during_the_refused_call_lets_the_queue_go_on(tmp_p
         assert house.read_journal(facts.paused) is None
 
 
-def test_a_clock_that_is_set_back_holds_the_queue_for_one_window(house: House) -> None:
-    """What was sent in an hour from now counts as sent now, once, and not again at each look."""
+@pytest.mark.parametrize("jump", [-HOUR, HOUR])
+def test_a_clock_that_is_set_moves_no_window(house: House, jump: float) -> None:
+    """Whichever way the wall clock jumps, a full window stays full for its own time, and no longer."""
     house.configure(limits={"requests_per_minute": 1})
-    shift = [0.0]
-    clock = Clock(now=lambda: time.time() + shift[0])
+    set_by, passed = [0.0], [0.0]
+    clock = Clock(
+        now=lambda: time.time() + set_by[0] + passed[0], since_boot=lambda: time.monotonic() + passed[0], boot_id=str
+    )
     with house.running(clock):
         house.drop(f"{FIRST}.md", "a")
         house.wait(FIRST)
-        shift[0] -= HOUR
+        set_by[0] += jump
         house.drop(f"{SECOND}.md", "b")
         until(lambda: len(house.entries()) == 2)
-        until(lambda: _newest_send(house) <= clock.now())
-        shift[0] += WINDOW_SECONDS + 1
+        until(lambda: abs(_newest_send(house) - clock.now()) < 60)
+        assert house.entries()[1].attempts == 0
+        passed[0] += WINDOW_SECONDS + 1
         house.workspace.ring()
         (entry,) = house.wait(SECOND)
+    assert entry.outcome is Outcome.DONE
+
+
+@pytest.mark.parametrize("jump", [-HOUR, HOUR])
+def test_a_clock_that_was_set_while_no_runner_was_there_moves_no_window(house: House, jump: float) -> None:
+    """The time since boot tells a jump from the time that has passed."""
+    house.configure(limits={"requests_per_minute": 1})
+    set_by = [0.0]
+    clock = Clock(now=lambda: time.time() + set_by[0], boot_id=lambda: "this-boot")
+    house.drop(f"{FIRST}.md", "a")
+    house.drain(clock)
+    set_by[0] += jump
+    house.drop(f"{SECOND}.md", "b")
+    with house.running(clock):
+        until(lambda: len(house.entries()) == 2)
+        assert abs(_newest_send(house) - clock.now()) < 60
+        assert house.entries()[1].attempts == 0
+
+
+def test_after_a_reboot_the_clock_is_believed(house: House) -> None:
+    """Nobody knows what passed between two boots but the clock."""
+    house.configure(limits={"requests_per_minute": 1})
+    house.drop(f"{FIRST}.md", "a")
+    house.drain(Clock(boot_id=lambda: "one-boot"))
+    house.drop(f"{SECOND}.md", "b")
+    house.drain(Clock(now=lambda: time.time() + HOUR, boot_id=lambda: "another-boot"))
+    assert [entry.outcome for entry in house.entries()] == [Outcome.DONE, Outcome.DONE]
+
+
+def test_a_time_out_is_a_span_whatever_the_clock_says(house: House) -> None:
+    """A call under way is not cut because somebody has set the clock an hour ahead."""
+    set_by = [0.0]
+    house.kimi.add(Fault(latency=0.5))
+    with house.running(Clock(now=lambda: time.time() + set_by[0], boot_id=str)):
+        house.drop(f"{FIRST}.json", {"prompt": "a", "timeout": 600})
+        assert house.kimi.wait_for(1)
+        set_by[0] += HOUR
+        house.workspace.ring()
+        (entry,) = house.wait(FIRST)
     assert entry.outcome is Outcome.DONE
 
 

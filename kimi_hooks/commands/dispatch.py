@@ -56,6 +56,13 @@ or try without one: add --standin, and a local imitation answers"""
     help="Wait for this task; if it fails, so does this one.",
 )
 @click.option("--dedupe-key", metavar="TEXT", help="Run once in 24 hours: if seen, the old id is printed.")
+@click.option(
+    "--reuse",
+    metavar="[AGE]",
+    is_flag=False,
+    flag_value="any",
+    help="An answer to the same request will do, if not older than 30m, 24h, 7d. Without AGE: any.",
+)
 @click.option("--metadata", multiple=True, metavar="K=V", help="Handed to hooks; V is text, byte for byte.")
 @click.option("--standin", is_flag=True, help="Let the local imitation answer, not Kimi.")
 @click.option("--start", is_flag=True, help="Start a runner in the background when none is at work.")

@@ -17,6 +17,8 @@ from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.show import harmless, print_result
 from kimi_hooks.workspace import require
 
+HIDDEN = frozenset({"id", "seq", "acknowledged_at", "taken"})
+
 
 @click.command("show", short_help="Show a task: where it stands, or its answer.")
 @click.argument("task_id", metavar="ID", shell_complete=completing.task_ids)
@@ -43,7 +45,7 @@ def _as_json(task_id: str, found: Entry | str) -> dict[str, Any]:
     if isinstance(found, str):
         return {"task_id": task_id, "state": found}
     times = {name: iso(getattr(found, name)) for name in ("due_at", "created_at", "started_at", "deadline_at")}
-    kept = {name: value for name, value in asdict(found).items() if name not in {"id", "seq", "acknowledged_at"}}
+    kept = {name: value for name, value in asdict(found).items() if name not in HIDDEN}
     return {"task_id": task_id, **kept, **times, "completed_at": iso(found.completed_at)}
 
 

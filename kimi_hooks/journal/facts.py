@@ -11,15 +11,25 @@ from kimi_hooks.journal.store import Connection
 PAUSED = "paused"
 BY_PERSON = "person"
 NO_KEY = "no_key"
+BUDGET = "budget"
+# Until when the day's budget does not count, since a person has let the queue go on.
+WAIVED = "budget_waived"
+SLOWED = "slowed"
+# How the wall clock stood to the time since boot when it was last looked at, and in which boot.
+CLOCK = "clock"
 
 
 @dataclass(frozen=True)
 class Pause:
-    """Why no task is sent: `why` is for people, `mark` stands for the key and address that were refused."""
+    """Why no task is sent: `why` is for people, `mark` stands for the key and address that were refused.
+
+    `until` is the instant, in seconds since 1970, at which it ends by itself, None when it does not.
+    """
 
     reason: str
     why: str = ""
     mark: str = ""
+    until: float | None = None
 
     @property
     def is_by_person(self) -> bool:
@@ -29,13 +39,12 @@ class Pause:
 
 def pause_of(db: Connection) -> Pause | None:
     """Return the pause of the queue, None when it is not paused."""
-    row = db.execute("SELECT value FROM facts WHERE key = ?", (PAUSED,)).fetchone()
-    return parse_pause(row["value"] if row else None)
+    return parse_pause(value(db, PAUSED))
 
 
-def parse_pause(value: str | None) -> Pause | None:
+def parse_pause(text: str | None) -> Pause | None:
     """Read the fact's value; None is no pause."""
-    return None if value is None else Pause(**json.loads(value))
+    return None if text is None else Pause(**json.loads(text))
 
 
 def paused(db: Connection) -> str | None:
@@ -47,9 +56,49 @@ def paused(db: Connection) -> str | None:
 def pause(db: Connection, given: Pause) -> None:
     """Pause the queue. What a person has paused stays paused by that person, whatever goes wrong meanwhile."""
     if paused(db) != BY_PERSON:
-        db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (PAUSED, json.dumps(asdict(given))))
+        put(db, PAUSED, json.dumps(asdict(given)))
 
 
 def resume(db: Connection) -> bool:
     """Let the queue go on; tell whether it was paused."""
     return db.execute("DELETE FROM facts WHERE key = ?", (PAUSED,)).rowcount > 0
+
+
+@dataclass(frozen=True)
+class Slowed:
+    """How a queue goes that Kimi has asked for patience: nothing leaves before `until`, then `room` calls at once.
+
+    `since` is when it was slowed last, `times` how often in a row; calls that left before it tell nothing new.
+    """
+
+    until: float
+    since: float
+    times: int = 1
+    room: int = 1
+
+
+def slowed(db: Connection) -> Slowed | None:
+    """Return how the queue is slowed, None when it is not."""
+    return parse_slowed(value(db, SLOWED))
+
+
+def parse_slowed(text: str | None) -> Slowed | None:
+    """Read the fact's value; None is a queue that is not slowed."""
+    return None if text is None else Slowed(**json.loads(text))
+
+
+def slow(db: Connection, given: Slowed | None) -> None:
+    """Slow the queue; None lets it go at its own pace again."""
+    if given is None:
+        db.execute("DELETE FROM facts WHERE key = ?", (SLOWED,))
+    else:
+        put(db, SLOWED, json.dumps(asdict(given)))
+
+
+def value(db: Connection, key: str) -> str | None:
+    row = db.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
+    return row["value"] if row else None
+
+
+def put(db: Connection, key: str, value: str) -> None:
+    db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (key, value))

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kimi_hooks.journal.facts import PAUSED, Pause, parse_pause
+from kimi_hooks.journal.facts import PAUSED, SLOWED, Pause, Slowed, parse_pause, parse_slowed
 from kimi_hooks.journal.store import Connection
 
-_WAITING = "state IN ('available', 'retryable') AND standin ="
+_WAITING = "state IN ('available', 'retryable') AND reuse IS NULL AND standin ="
 _QUERY = f"""
     SELECT
         (SELECT value FROM facts WHERE key = '{PAUSED}') AS pause,
+        (SELECT value FROM facts WHERE key = '{SLOWED}') AS slowed,
+        (SELECT min(due_at) FROM tasks WHERE state IN ('available', 'retryable') AND reuse IS NOT NULL) AS reuse_due,
         EXISTS (SELECT 1 FROM tasks WHERE state = 'held' AND hold_reason = 'after') AS any_held,
         (SELECT min(due_at) FROM tasks WHERE {_WAITING} 0) AS due,
         (SELECT min(due_at) FROM tasks WHERE {_WAITING} 1) AS standin_due,
@@ -45,11 +47,13 @@ class Standing:
 
     `recent_sends` left within the limit's window; `blocking_send` is the newest but `per_window - 1`, so that the next
     call must wait for it to leave the window. `ended` and `newest_news` are the numbers of the newest ending and of the
-    newest delivery.
+    newest delivery. `reuse_due` is the first instant at which an earlier answer can be looked for.
     """
 
     now: float
     pause: Pause | None
+    slowed: Slowed | None
+    reuse_due: float | None
     any_held: bool
     for_kimi: Waiting
     for_standin: Waiting
@@ -68,6 +72,8 @@ def look(db: Connection, now: float, window: float, per_window: int) -> Standing
     return Standing(
         now=now,
         pause=parse_pause(row["pause"]),
+        slowed=parse_slowed(row["slowed"]),
+        reuse_due=row["reuse_due"],
         any_held=bool(row["any_held"]),
         for_kimi=Waiting(False, row["due"], row["deadline"]),
         for_standin=Waiting(True, row["standin_due"], row["standin_deadline"]),

@@ -104,6 +104,27 @@ MIGRATIONS = (
     CREATE INDEX tasks_deadline ON tasks (standin, deadline_at)
         WHERE state IN ('available', 'retryable') AND deadline_at IS NOT NULL;
     """,
+    """
+    ALTER TABLE tasks ADD COLUMN turns INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE tasks ADD COLUMN taken TEXT;
+    ALTER TABLE tasks ADD COLUMN reuse REAL;
+    ALTER TABLE tasks ADD COLUMN fingerprint TEXT;
+    CREATE INDEX tasks_fingerprint ON tasks (fingerprint, completed_at) WHERE fingerprint IS NOT NULL;
+    CREATE INDEX tasks_reuse ON tasks (due_at) WHERE reuse IS NOT NULL AND state IN ('available', 'retryable');
+
+    ALTER TABLE sends ADD COLUMN prompt_guess INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE sends ADD COLUMN tokens_at_most INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE sends ADD COLUMN ended_at REAL;
+    ALTER TABLE sends ADD COLUMN model TEXT;
+    ALTER TABLE sends ADD COLUMN prompt INTEGER;
+    ALTER TABLE sends ADD COLUMN completion INTEGER;
+    ALTER TABLE sends ADD COLUMN cached INTEGER;
+    ALTER TABLE sends ADD COLUMN reasoning INTEGER;
+    ALTER TABLE sends ADD COLUMN amount REAL;
+    ALTER TABLE sends ADD COLUMN currency TEXT;
+    UPDATE sends SET ended_at = sent_at;
+    CREATE INDEX sends_under_way ON sends (task_id) WHERE ended_at IS NULL;
+    """,
 )
 
 

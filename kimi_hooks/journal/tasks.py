@@ -7,24 +7,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from kimi_hooks.journal import facts
+from kimi_hooks import taken
+from kimi_hooks.journal import facts, sends
 from kimi_hooks.journal.store import Connection, Row
 from kimi_hooks.states import ENDED, Outcome, State
+from kimi_hooks.taken import NOTHING, Taken
 
 if TYPE_CHECKING:
     from kimi_hooks.task import Task
 
-KEEP_SENDS_SECONDS = 3600.0
 DEDUPE_SECONDS = 24 * 3600.0
-_COLUMNS = (
+COLUMNS = (
     'seq, id, name, "group", state, hold_reason, priority, standin, due_at, created_at, started_at, deadline_at, '
-    "completed_at, attempts, crashes, last_error, outcome, error_kind, acknowledged_at, warnings"
+    "completed_at, attempts, crashes, last_error, outcome, error_kind, acknowledged_at, warnings, "
+    "turns, taken, reuse"
 )
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A task's row without its text. Times are in seconds since 1970."""
+    """A task's row without its text. Times are in seconds since 1970.
+
+    `turns` counts the answers of Kimi that are kept and not the last one, `taken` is what the calls before this one
+    took. `reuse` is how old an answer may be, in seconds, that is still to be looked for; None when none is.
+    """
 
     seq: int
     id: str
@@ -46,23 +52,32 @@ class Entry:
     error_kind: str | None
     acknowledged_at: float | None
     warnings: tuple[str, ...]
+    turns: int = 0
+    taken: Taken = NOTHING
+    reuse: float | None = None
+
+    @property
+    def failures(self) -> int:
+        """Return how many calls were made, this one included, that gave no answer and were not cut by our death."""
+        return self.attempts - self.crashes - self.turns
 
 
 _FIELDS = tuple(field.name for field in fields(Entry))
 
 
-def _entry(row: Row) -> Entry:
-    """Make an entry of a row that begins with `_COLUMNS`."""
+def entry_of(row: Row) -> Entry:
+    """Make an entry of a row that begins with `COLUMNS`."""
     values: dict[str, Any] = dict(zip(_FIELDS, row, strict=False))
     values["state"] = State(values["state"])
     values["standin"] = bool(values["standin"])
     values["outcome"] = Outcome(values["outcome"]) if values["outcome"] else None
     values["warnings"] = tuple(json.loads(values["warnings"])) if values["warnings"] != "[]" else ()
+    values["taken"] = taken.read(values["taken"])
     return Entry(**values)
 
 
 def _entries(db: Connection, where: str, *values: object) -> list[Entry]:
-    return [_entry(row) for row in db.execute(f"SELECT {_COLUMNS} FROM tasks {where}", values)]  # noqa: S608 - ours
+    return [entry_of(row) for row in db.execute(f"SELECT {COLUMNS} FROM tasks {where}", values)]  # noqa: S608 - ours
 
 
 def fresh(task_id: str, task: Task, warnings: Sequence[str], now: float) -> Entry:
@@ -88,6 +103,7 @@ def fresh(task_id: str, task: Task, warnings: Sequence[str], now: float) -> Entr
         error_kind=None,
         acknowledged_at=None,
         warnings=tuple(warnings),
+        reuse=task.reuse,
     )
 
 
@@ -96,8 +112,8 @@ def accept(db: Connection, entry: Entry, task: Task) -> None:
     values = {**vars(entry), "warnings": json.dumps(entry.warnings), "timeout": task.timeout}
     db.execute(
         'INSERT INTO tasks (id, name, "group", state, hold_reason, priority, standin, due_at, timeout, created_at, '
-        "warnings, spec) VALUES (:id, :name, :group, :state, :hold_reason, :priority, :standin, :due_at, :timeout, "
-        ":created_at, :warnings, :spec)",
+        "warnings, reuse, spec) VALUES (:id, :name, :group, :state, :hold_reason, :priority, :standin, :due_at, "
+        ":timeout, :created_at, :warnings, :reuse, :spec)",
         {**values, "spec": task.model_dump_json()},
     )
     for ref in task.after:
@@ -137,34 +153,6 @@ def counts(db: Connection) -> dict[str, int]:
     return dict(db.execute("SELECT state, count(*) FROM tasks GROUP BY state").fetchall())
 
 
-def start_due(db: Connection, now: float, limit: int, *, standin: bool) -> list[tuple[Entry, str]]:
-    """Move up to `limit` waiting tasks whose time has come to `executing`: higher priority, then arrival.
-
-    Calls that go to Kimi are recorded here, before they leave.
-    """
-    due = db.execute(
-        "SELECT seq FROM tasks WHERE state IN ('available', 'retryable') AND standin = ? AND due_at <= ? "
-        "AND (deadline_at IS NULL OR deadline_at > ?) ORDER BY priority DESC, seq LIMIT ?",
-        (standin, now, now, limit),
-    ).fetchall()
-    started = [_start(db, row["seq"], now) for row in due]
-    if started and not standin:
-        db.executemany("INSERT INTO sends (task_id, sent_at) VALUES (?, ?)", [(entry.id, now) for entry, _ in started])
-        db.execute("DELETE FROM sends WHERE sent_at < ?", (now - KEEP_SENDS_SECONDS,))
-    return started
-
-
-_START = f"""
-    UPDATE tasks SET state = 'executing', attempts = attempts + 1, started_at = coalesce(started_at, :now),
-        deadline_at = coalesce(deadline_at, :now + timeout) WHERE seq = :seq RETURNING {_COLUMNS}, spec
-"""  # noqa: S608 - ours
-
-
-def _start(db: Connection, seq: int, now: float) -> tuple[Entry, str]:
-    row = db.execute(_START, {"now": now, "seq": seq}).fetchone()
-    return _entry(row), row["spec"]
-
-
 def overdue(db: Connection, now: float, *, standin: bool) -> list[Entry]:
     """Return the waiting tasks whose own time-out has passed."""
     where = "WHERE state IN ('available', 'retryable') AND deadline_at <= ? AND standin = ?"
@@ -172,7 +160,13 @@ def overdue(db: Connection, now: float, *, standin: bool) -> list[Entry]:
 
 
 def resume_queue(db: Connection) -> bool:
-    """End the pause, and give the waiting tasks their whole time-out again; tell whether there was a pause."""
+    """End the pause, and give the waiting tasks their whole time-out again; tell whether there was a pause.
+
+    Where a budget was used up, it does not count any more for the rest of the day.
+    """
+    pause = facts.pause_of(db)
+    if pause is not None and pause.reason == facts.BUDGET:
+        facts.put(db, facts.WAIVED, str(pause.until))
     db.execute("UPDATE tasks SET deadline_at = NULL WHERE state IN ('available', 'retryable')")
     return facts.resume(db)
 
@@ -192,6 +186,17 @@ def retry_at(db: Connection, task_id: str, due_at: float, why: str) -> None:
     db.execute("UPDATE tasks SET state = 'retryable', due_at = ?, last_error = ? WHERE id = ?", (due_at, why, task_id))
 
 
+def take(db: Connection, entry: Entry, model: str | None, took: Taken, now: float) -> None:
+    """Note what the task's call took: in the record of that call, and in the sum of the task."""
+    sends.end(db, entry.id, model, took, now)
+    db.execute("UPDATE tasks SET taken = ? WHERE id = ?", (taken.write(entry.taken + took), entry.id))
+
+
+def taken_before(db: Connection, task_id: str) -> Taken:
+    """Return what the task's calls took before the one that is under way."""
+    return taken.read(db.execute("SELECT taken FROM tasks WHERE id = ?", (task_id,)).fetchone()[0])
+
+
 def put_back(db: Connection, task_id: str, why: str) -> None:
     """Make a task available again whose call was refused for a reason that is not the task's."""
     db.execute(
@@ -199,8 +204,14 @@ def put_back(db: Connection, task_id: str, why: str) -> None:
     )
 
 
+def keep_turn(db: Connection, task_id: str, turns: int, now: float) -> None:
+    """Let a task go on whose answers so far are kept: it waits for its next call."""
+    db.execute("UPDATE tasks SET state = 'available', turns = ?, due_at = ? WHERE id = ?", (turns, now, task_id))
+
+
 def count_crash(db: Connection, entry: Entry, now: float, warnings: Sequence[str]) -> None:
     """Retry a task whose call the runner's own death cut; the time it was dead does not count against its time-out."""
+    take(db, entry, None, taken.UNKNOWN, now)
     db.execute(
         "UPDATE tasks SET state = 'retryable', due_at = ?, deadline_at = NULL, crashes = crashes + 1, warnings = ? "
         "WHERE id = ?",

@@ -14,7 +14,7 @@ DONE = "[DONE]"
 
 @dataclass(frozen=True)
 class Answer:
-    """One complete answer; `text` is never empty, `warnings` are for the person who asked."""
+    """One complete answer; `text` is empty only where it continues another one. `warnings` are for who asked."""
 
     text: str
     reasoning: str | None
@@ -40,6 +40,7 @@ class Draft:
     usage: Usage | None = None
     choice_usage: Usage | None = None
     done: bool = False
+    continues: bool = False
 
     def text(self) -> str:
         """Return the content so far."""
@@ -94,7 +95,7 @@ def conclude(draft: Draft, warnings: tuple[str, ...]) -> Answer:
     if reason == "content_filter":
         raise draft.fail("content_filter", "never", "Kimi's content filter stopped the answer; change the prompt.")
     text = draft.text()
-    if not text.strip():
+    if not text.strip() and not (draft.continues and reason in ("stop", "length")):
         raise _empty(draft, reason)
     return Answer(
         text=text,
@@ -163,10 +164,8 @@ def _empty(draft: Draft, reason: str) -> CallFailedError:
 
 
 def _ending_warnings(reason: str) -> tuple[str, ...]:
-    if reason == "stop":
+    if reason in ("stop", "length"):
         return ()
-    if reason == "length":
-        return ("The answer is cut at the cap on its length; set max_tokens higher, or leave it out.",)
     return (f"The answer ended with {excerpt(reason)!r}, which is not understood here; its text is used.",)
 
 

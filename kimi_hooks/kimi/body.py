@@ -13,13 +13,17 @@ from kimi_hooks.kimi.failure import CallFailedError, Failure
 
 @dataclass(frozen=True)
 class Request:
-    """What one task asks; `max_tokens` is the cap on the answer including its reasoning."""
+    """What one task asks; `max_tokens` is the cap on the answer including its reasoning.
+
+    `continues`: the last message is the beginning of the answer, so that nothing more may be an answer, too.
+    """
 
     model: str
     messages: Sequence[Mapping[str, Any]]
     temperature: float | None = None
     max_tokens: int | None = None
     reasoning_effort: str | None = None
+    continues: bool = False
 
 
 def build_body(request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:

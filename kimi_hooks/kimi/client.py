@@ -102,7 +102,7 @@ class Client:
         _check_key(endpoint)
         body, warnings = build_body(request)
         payload = encode(body)
-        draft = Draft(endpoint.url, request.model)
+        draft = Draft(endpoint.url, request.model, continues=request.continues)
         watch = _Watch(self._clock, deadline, self._idle_timeout)
         try:
             with self._calls.open(call_id, watch.patience()) as call:

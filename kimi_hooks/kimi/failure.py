@@ -80,6 +80,7 @@ class Failure:
     http_status: int | None = None
     request_id: str | None = None
     retry_after: float | None = None
+    limit_told: str | None = None
 
 
 class CallFailedError(KimiHooksError):

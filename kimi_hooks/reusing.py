@@ -1,0 +1,54 @@
+"""A task that an earlier answer will do for: it gets that answer, and nobody is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from kimi_hooks import asking, results
+from kimi_hooks.ending import Call, Failure, end
+from kimi_hooks.errors import TaskError
+from kimi_hooks.journal import reuse
+from kimi_hooks.journal.tasks import Entry
+from kimi_hooks.kimi.failure import CallFailedError
+from kimi_hooks.parts import Parts
+from kimi_hooks.taken import Taken
+from kimi_hooks.task import Task
+
+REUSED = "answered from the result of {task_id}, which asked the same and ended at {at}; Kimi was not asked"
+
+
+def look_for_answer(parts: Parts, entry: Entry, task: Task) -> None:
+    """End the task with an answer that is not too old, or let it be sent where there is none."""
+    try:
+        found = _found(parts, entry, task)
+    except TaskError as error:
+        end(parts, entry, task, None, Failure("invalid_task", str(error)))
+        return
+    except CallFailedError:
+        # What it is, is told when the task is sent.
+        found = None
+    if found is None:
+        parts.journal.write(partial(reuse.looked_up, task_id=entry.id))
+        parts.bell.ring()
+    else:
+        currency = found["cost"]["currency"] if found["cost"] else None
+        call = Call(Taken(currency=currency), reused_from=found["task_id"])
+        end(parts, entry, task, _turn(found), None, call)
+
+
+def _found(parts: Parts, entry: Entry, task: Task) -> dict[str, Any] | None:
+    fingerprint = asking.fingerprint(parts, entry, asking.request_for(parts, task))
+    since = parts.clock.now() - (entry.reuse or 0.0)
+    for task_id in parts.journal.read(partial(reuse.answered_before, fingerprint=fingerprint, since=since)):
+        result = results.read(parts.workspace.results, task_id)
+        if result is not None and result["outcome"] == "done":
+            return result
+    return None
+
+
+def _turn(found: Mapping[str, Any]) -> dict[str, Any]:
+    told = REUSED.format(task_id=found["task_id"], at=found["completed_at"])
+    kept = {name: found[name] for name in ("reasoning", "finish_reason", "model")}
+    return {**kept, "text": found["output"], "warnings": [told]}
