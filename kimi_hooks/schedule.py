@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from kimi_hooks import ending, limits, worker
+from kimi_hooks import ending, limits, notifying, worker
 from kimi_hooks.ending import Failure
 from kimi_hooks.journal import facts, needs, sends, tasks
 from kimi_hooks.journal.standing import Standing, Waiting
@@ -101,7 +101,8 @@ class Schedule:
         """End a pause for a refused key or address once there is another one; tell whether that was so."""
         if pause is None or not pause.mark or pause.mark == self._parts.settings.current.mark:
             return False
-        self._parts.journal.write(tasks.resume_queue)
+        parts = self._parts
+        parts.journal.write(lambda db: notifying.resume(db, parts.config, "settings", parts.clock.now()))
         LOGGER.info("key or address have changed: the queue goes on")
         return True
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from kimi_hooks import asking, backoff
+from kimi_hooks import asking, backoff, notifying
 from kimi_hooks.ending import Failure, carry_on, end
 from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import facts, tasks
@@ -82,7 +82,7 @@ def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedErro
     failure = error.failure
     if failure.action == "pause" and not entry.standin:
         pause = facts.Pause(failure.kind, failure.message, mark)
-        parts.journal.write(lambda db: _pause(db, entry.id, pause))
+        parts.journal.write(lambda db: _pause(db, parts, entry.id, pause))
         parts.bell.ring()
         LOGGER.error("%s queue paused (%s): %s", entry.id, failure.kind, failure.message)
     elif failure.action == "retry" and entry.attempts - entry.crashes < parts.config.retry.max_attempts:
@@ -113,8 +113,8 @@ def _retry(parts: Parts, entry: Entry, failure: CallFailure) -> None:
     transition(entry.id, "retryable", attempt=entry.attempts, again_in=f"{wait:.1f}s", why=failure.message)
 
 
-def _pause(db: Connection, task_id: str, pause: facts.Pause) -> None:
-    facts.pause(db, pause)
+def _pause(db: Connection, parts: Parts, task_id: str, pause: facts.Pause) -> None:
+    notifying.pause(db, parts.config, pause, parts.clock.now())
     tasks.put_back(db, task_id, pause.why)
 
 

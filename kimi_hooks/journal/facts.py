@@ -11,6 +11,7 @@ from kimi_hooks.journal.store import Connection
 PAUSED = "paused"
 BY_PERSON = "person"
 NO_KEY = "no_key"
+BUDGET = "budget"
 
 
 @dataclass(frozen=True)

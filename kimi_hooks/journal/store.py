@@ -104,6 +104,17 @@ MIGRATIONS = (
     CREATE INDEX tasks_deadline ON tasks (standin, deadline_at)
         WHERE state IN ('available', 'retryable') AND deadline_at IS NOT NULL;
     """,
+    """
+    CREATE TABLE notifications (
+        seq INTEGER PRIMARY KEY,
+        event_id TEXT NOT NULL UNIQUE,
+        type TEXT NOT NULL,
+        title TEXT NOT NULL,
+        message TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        at REAL NOT NULL
+    );
+    """,
 )
 
 
