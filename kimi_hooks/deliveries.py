@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-from kimi_hooks import events, results
+from kimi_hooks import events, notifying, results
 from kimi_hooks.config import Hook
 from kimi_hooks.errors import LaunchError, TemplateError
+from kimi_hooks.events import Event, TaskEvent
 from kimi_hooks.hooks import command, engine
-from kimi_hooks.journal import deliveries
+from kimi_hooks.journal import deliveries, notifications
 from kimi_hooks.journal.deliveries import Delivery, HookRun, RunOutcome
+from kimi_hooks.journal.store import Connection
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.parts import Parts
 from kimi_hooks.process.protocol import Finished, without_exit
+
+# A verb reads config.yaml as it is now, so news may be owed to a hook that came into it after the start.
+GONE = "the hook {hook!r} is no longer in config.yaml, or came into it after the runner had started: restart the runner"
 
 
 def deliver(parts: Parts, delivery: Delivery) -> None:
     """Run the hook that this news is owed to, and record how that went."""
     hook = engine.find(parts.config, delivery)
-    result = results.read(parts.workspace.results, delivery.task_id)
+    event = _event(parts, delivery)
     if hook is None:
-        _give_up(parts, delivery, f"the hook {delivery.hook_id!r} is no longer in config.yaml")
-    elif result is None:
-        _give_up(parts, delivery, f"results/{delivery.task_id}.json is gone")
+        _give_up(parts, delivery, GONE.format(hook=delivery.hook_id))
+    elif event is None:
+        told = f"results/{delivery.task_id}.json" if delivery.task_id else delivery.event_id
+        _give_up(parts, delivery, f"{told} is gone")
     else:
-        finished = _run(parts, delivery, hook, result)
+        finished = _run(parts, delivery, hook, event)
         _record(parts, delivery, finished, _outcome(delivery, hook, finished))
 
 
-def _run(parts: Parts, delivery: Delivery, hook: Hook, result: dict[str, Any]) -> Finished:
+def _event(parts: Parts, delivery: Delivery) -> Event | None:
+    """Return the event that this delivery tells of, None when what told of it is gone."""
+    if delivery.task_id is None:
+        return parts.journal.read(partial(notifications.get, event_id=delivery.event_id))
+    result = results.read(parts.workspace.results, delivery.task_id)
+    return None if result is None else events.of_result(result)
+
+
+def _run(parts: Parts, delivery: Delivery, hook: Hook, event: Event) -> Finished:
+    about = event.task_id if isinstance(event, TaskEvent) else event.detail.get("task_id")
     hook_input = events.hook_input(
-        events.of_result(result),
+        event,
         name=delivery.event,
         attempt=delivery.attempts,
         prompt=delivery.prompt,
         home=str(parts.workspace.home),
-        result_file=str(parts.workspace.result_file(delivery.task_id)),
+        result_file=str(parts.workspace.result_file(about)) if about else None,
     )
     named = parts.settings.current.chosen(hook.handler.env, parts.environ)
     env = command.environment(hook_input, parts.environ, named, parts.workspace.home)
@@ -67,10 +82,17 @@ def _record(parts: Parts, delivery: Delivery, finished: Finished, outcome: RunOu
         + (f"\nended by its time-out after {finished.duration_ms} ms" if finished.timed_out else ""),
         ended_at=now,
     )
-    parts.journal.write(lambda db: deliveries.record(db, run, now + wait if outcome == "retry" else None))
+    parts.journal.write(lambda db: _keep(db, parts, run, now + wait if outcome == "retry" else None))
     # Before the line: what the log goes to may be a terminal that was stopped.
     parts.bell.ring()
     _log(run, finished)
+
+
+def _keep(db: Connection, parts: Parts, run: HookRun, retry_at: float | None) -> None:
+    """Record the run and, in the same transaction, the news that its hook gave up."""
+    deliveries.record(db, run, retry_at)
+    if run.outcome == "gave_up":
+        notifying.gave_up(db, parts.config, run)
 
 
 def _give_up(parts: Parts, delivery: Delivery, reason: str) -> None:
@@ -83,5 +105,5 @@ def _log(run: HookRun, finished: Finished) -> None:
         f" ({run.stderr.strip().splitlines()[-1][:200]})" if run.outcome != "delivered" and run.stderr.strip() else ""
     )
     log = LOGGER.info if run.outcome == "delivered" else LOGGER.warning
-    log("%s hook %s %s: %s, attempt=%d, %d ms%s", run.task_id, run.hook_id, run.outcome, how, run.attempt,
+    log("%s hook %s %s: %s, attempt=%d, %d ms%s", run.about, run.hook_id, run.outcome, how, run.attempt,
         run.duration_ms, said)  # fmt: skip

@@ -48,6 +48,10 @@ class UnknownTaskError(KimiHooksError):
     """No task of this id is known here: look the id up."""
 
 
+class UnknownNotificationError(KimiHooksError):
+    """No notification of this id is known here: look the id up."""
+
+
 class UnknownHookError(KimiHooksError):
     """No hook of this id is configured, and none has run: look the id up."""
 

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kimi_hooks.clock import iso
+
 MAX_DESCRIPTION = 10_000
+NotificationType = Literal["queue_paused", "budget_reached", "queue_resumed", "hook_gave_up"]
+# What the id of a notification begins with: so it is told from a task's.
+NOTIFICATION_ID = "notification-"
 
 
 @dataclass(frozen=True)
@@ -14,18 +19,24 @@ class EventKind:
     """`name` is ours, whatever alias the config uses; `matches` says what a matcher is compared with."""
 
     name: str
-    matches: Literal["task_name", "error_kind"]
+    matches: Literal["task_name", "error_kind", "notification_type"]
 
 
 COMPLETED = EventKind("TaskCompleted", "task_name")
 FAILED = EventKind("TaskFailed", "error_kind")
+NOTIFICATION = EventKind("Notification", "notification_type")
 
 # Every name that may stand under `hooks:` in config.yaml.
-KINDS: Mapping[str, EventKind] = {"TaskCompleted": COMPLETED, "TaskFailed": FAILED, "StopFailure": FAILED}
+KINDS: Mapping[str, EventKind] = {
+    "TaskCompleted": COMPLETED,
+    "TaskFailed": FAILED,
+    "StopFailure": FAILED,
+    "Notification": NOTIFICATION,
+}
 
 
 @dataclass(frozen=True)
-class Event:
+class TaskEvent:
     """Something that happened to a task, told by its result (the content of `results/<id>.json`)."""
 
     kind: EventKind
@@ -34,7 +45,11 @@ class Event:
     @property
     def event_id(self) -> str:
         """Derived, so that it is the same after a rebuild; without dots, as Standard Webhooks asks of ids."""
-        return f"{self.result['task_id']}-{self.kind.name}"
+        return f"{self.task_id}-{self.kind.name}"
+
+    @property
+    def task_id(self) -> str:
+        return str(self.result["task_id"])
 
     @property
     def matched_text(self) -> str:
@@ -43,26 +58,103 @@ class Event:
         return str(self.result["task_name"])
 
 
-def of_result(result: Mapping[str, Any]) -> Event:
+@dataclass(frozen=True)
+class Notification:
+    """News about the queue itself, as the journal keeps it; `at` is in seconds since 1970.
+
+    `title` and `message` are for people, `detail` for programs: `reason`, `how`, or the hook and event that it is
+    about, with the task of that event.
+    """
+
+    event_id: str
+    type: NotificationType
+    title: str
+    message: str
+    detail: Mapping[str, Any]
+    at: float
+
+    @property
+    def kind(self) -> EventKind:
+        return NOTIFICATION
+
+    @property
+    def matched_text(self) -> str:
+        return self.type
+
+
+Event = TaskEvent | Notification
+
+
+def of_result(result: Mapping[str, Any]) -> TaskEvent:
     """Return the news that an ended task makes: `TaskCompleted` when it is done, `TaskFailed` otherwise."""
-    return Event(COMPLETED if result["outcome"] == "done" else FAILED, result)
+    return TaskEvent(COMPLETED if result["outcome"] == "done" else FAILED, result)
 
 
-def hook_input(event: Event, *, name: str, attempt: int, prompt: str, home: str, result_file: str) -> dict[str, Any]:
+# Every field of a hook's input, in its order.
+_FIELDS = (
+    "session_id",
+    "transcript_path",
+    "cwd",
+    "hook_event_name",
+    "event_id",
+    "timestamp",
+    "attempt",
+    "task_id",
+    "task_name",
+    "task_subject",
+    "task_description",
+    "status",
+    "output",
+    "last_assistant_message",
+    "error",
+    "model",
+    "usage",
+    "cost",
+    "finish_reason",
+    "duration_ms",
+    "result_file",
+    "group",
+    "channel",
+    "account",
+    "thread_id",
+    "reply_to",
+    "metadata",
+    "standin",
+    "notification_type",
+    "title",
+    "message",
+    "detail",
+)
+# The names that a template may use besides `config`.
+FIELDS = frozenset(_FIELDS)
+
+
+def hook_input(
+    event: Event, *, name: str, attempt: int, home: str, prompt: str = "", result_file: str | None = None
+) -> dict[str, Any]:
     """Return the JSON object for a hook's stdin: Claude Code's common fields, the event's own, then ours.
 
-    `name` is the event's name as configured; `attempt` counts the runs of this hook for this event, from 1.
+    `name` is the event's name as configured; `attempt` counts the runs of this hook for this event, from 1. `prompt`
+    is the task's, `result_file` that of the task which the event is about.
     Every field is always there, None where it does not apply.
     """
-    result = event.result
+    own = of_task(event.result, prompt) if isinstance(event, TaskEvent) else of_queue(event)
     return {
-        "session_id": result["task_id"],
-        "transcript_path": None,
+        **dict.fromkeys(_FIELDS),
         "cwd": home,
         "hook_event_name": name,
         "event_id": event.event_id,
-        "timestamp": result["completed_at"],
         "attempt": attempt,
+        "result_file": result_file,
+        **own,
+    }
+
+
+def of_task(result: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+    """Return the fields that tell of an ended task."""
+    return {
+        "session_id": result["task_id"],
+        "timestamp": result["completed_at"],
         "task_id": result["task_id"],
         "task_name": result["task_name"],
         "task_subject": result["task_name"],
@@ -76,7 +168,6 @@ def hook_input(event: Event, *, name: str, attempt: int, prompt: str, home: str,
         "cost": result["cost"],
         "finish_reason": result["finish_reason"],
         "duration_ms": result["duration_ms"],
-        "result_file": result_file,
         "group": result["group"],
         "channel": result["channel"],
         "account": result["account"],
@@ -87,36 +178,16 @@ def hook_input(event: Event, *, name: str, attempt: int, prompt: str, home: str,
     }
 
 
-# The names that a template may use: the fields above, and the config.
-FIELDS = frozenset(
-    {
-        "session_id",
-        "transcript_path",
-        "cwd",
-        "hook_event_name",
-        "event_id",
-        "timestamp",
-        "attempt",
-        "task_id",
-        "task_name",
-        "task_subject",
-        "task_description",
-        "status",
-        "output",
-        "last_assistant_message",
-        "error",
-        "model",
-        "usage",
-        "cost",
-        "finish_reason",
-        "duration_ms",
-        "result_file",
-        "group",
-        "channel",
-        "account",
-        "thread_id",
-        "reply_to",
-        "metadata",
-        "standin",
+def of_queue(notification: Notification) -> dict[str, Any]:
+    """Return the fields that tell of the queue."""
+    return {
+        "session_id": notification.event_id,
+        "timestamp": iso(notification.at),
+        "task_id": notification.detail.get("task_id"),
+        "task_name": notification.detail.get("task_name"),
+        "task_subject": notification.detail.get("task_name"),
+        "notification_type": notification.type,
+        "title": notification.title,
+        "message": notification.message,
+        "detail": dict(notification.detail),
     }
-)

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kimi_hooks.clock import iso
 from kimi_hooks.errors import ConfigError, RefusedError, UnreachableError
+from kimi_hooks.events import Notification, NotificationType
 from kimi_hooks.hooks import http
 from kimi_hooks.hooks.http import Reply, Target
+from kimi_hooks.journal.facts import BY_PERSON
 from kimi_hooks.logs import visible
 
 NAMED = "OPENCLAW_GATEWAY_URL"
@@ -35,6 +38,18 @@ _FROM_ENVIRONMENT = (
     " gateway's hooks.token (not its own token) into it"
 )
 _EXAMPLE = "http://HOST:PORT"
+_WAIT = "the queue is paused since {at} ({reason}): tasks wait, and none is lost"
+_QUEUE: Mapping[NotificationType, str] = {
+    "queue_paused": f"{_WAIT}. See why with: {{call}} status, report to the user, and once it is mended run:"
+    " {call} resume",
+    # To go on costs money: that is not for an agent to decide.
+    "budget_reached": f"{_WAIT}. See it with: {{call}} status, and report to the user, who alone decides whether to"
+    " run: {call} resume",
+    "queue_resumed": "the queue goes on since {at}: tasks that waited are sent again",
+    "hook_gave_up": "the hook {hook_id} gave up at {at} on {event_id}. See why with:"
+    " {call} hooks runs --hook {hook_id}, and report to the user",
+}
+_BY_PERSON = f"{_WAIT}. Somebody wanted that: do not wait for answers, and leave it to the user to run: {{call}} resume"
 
 
 def line(result: Mapping[str, Any], *, result_file: Path, program: str, home: Path, group_told: bool = False) -> str:
@@ -46,6 +61,18 @@ def line(result: Mapping[str, Any], *, result_file: Path, program: str, home: Pa
     ended = f"{result['outcome']}, {result['tokens']['total']} tokens"
     told = f"[kimi] task {result['task_id']} ({_plain(result['task_name'])}) {ended}."
     return visible(f"{told} Read {result_file}, {_report(result, group_told=group_told)}, then run: {ack}")
+
+
+def queue_line(notification: Notification, *, program: str, home: Path) -> str:
+    """Return the line that an agent wakes to when the queue pauses or goes on, or a hook gives up.
+
+    It is made of our own words: neither the message, which may hold words of Kimi's, nor a task's name is in it.
+    """
+    by_person = notification.type == "queue_paused" and notification.detail.get("reason") == BY_PERSON
+    words = _BY_PERSON if by_person else _QUEUE[notification.type]
+    known = {name: _plain(str(value)) for name, value in notification.detail.items()}
+    call = shlex.join([program, "--home", str(home)])
+    return visible(f"[kimi] {words.format(**{**known, 'call': call, 'at': iso(notification.at)})}")
 
 
 def one_line(text: str) -> str:

@@ -25,8 +25,8 @@ def recover(parts: Parts) -> list[Entry]:
     """Bring the disk and the journal in step. Returns the tasks whose result only has to be carried on."""
     now = parts.clock.now()
     _tidy(parts, now)
-    for task_id, hook_id in parts.journal.write(deliveries.forget_running):
-        LOGGER.warning("%s hook %s was cut by the end of the last runner; it runs again", task_id, hook_id)
+    for about, hook_id in parts.journal.write(deliveries.forget_running):
+        LOGGER.warning("%s hook %s was cut by the end of the last runner; it runs again", about, hook_id)
     parts.journal.write(partial(_settle_sends, parts, now))
     intake.recover(parts)
     interrupted = parts.journal.read(lambda db: tasks.in_state(db, State.EXECUTING))

@@ -212,12 +212,12 @@ class Runner:
         try:
             deliveries.deliver(self._parts, delivery)
         except StoppingError as error:
-            LOGGER.info("%s hook %s: %s", delivery.task_id, delivery.hook_id, error)
+            LOGGER.info("%s hook %s: %s", delivery.about, delivery.hook_id, error)
         except OSError as error:
-            LOGGER.error("%s: hook %s could not be run just now: %s", delivery.task_id, delivery.hook_id, error)
+            LOGGER.error("%s: hook %s could not be run just now: %s", delivery.about, delivery.hook_id, error)
             self._undelivered.append(delivery)
         except Exception:  # noqa: BLE001 - the news must not be lost to it
-            LOGGER.exception("%s: hook %s could not be seen to", delivery.task_id, delivery.hook_id)
+            LOGGER.exception("%s: hook %s could not be seen to", delivery.about, delivery.hook_id)
             self._undelivered.append(delivery)
 
     def _seconds_to_next(self) -> float | None:

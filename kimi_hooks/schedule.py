@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from kimi_hooks import admission, ending, limits, pace, reusing, slowing, worker
+from kimi_hooks import admission, ending, limits, notifying, pace, reusing, slowing, worker
 from kimi_hooks.ending import Failure
-from kimi_hooks.journal import facts, jumps, needs, reuse, sends, tasks
+from kimi_hooks.journal import jumps, needs, reuse, sends, tasks
 from kimi_hooks.journal.standing import Standing, Waiting
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER, transition
+from kimi_hooks.notifying import How
 from kimi_hooks.pace import UnderWay
 from kimi_hooks.parts import Parts
 from kimi_hooks.pool import Pool
@@ -145,7 +146,9 @@ class Schedule:
         is_over = _has_come(pause.until, standing.now)
         if not is_over and (not pause.mark or pause.mark == self._parts.settings.current.mark):
             return False
-        self._parts.journal.write(tasks.resume_queue)
+        parts = self._parts
+        how: How = "time" if is_over else "settings"
+        parts.journal.write(lambda db: notifying.resume(db, parts.config, how, parts.clock.now()))
         LOGGER.info("%s: the queue goes on", "the pause is over" if is_over else "key or address have changed")
         return True
 
@@ -195,7 +198,8 @@ class Schedule:
         """Pause the queue if the budget of the day is used up; tell whether it is."""
         pause = None if waiting.standin else admission.over_budget(self._parts)
         if pause is not None:
-            self._parts.journal.write(partial(facts.pause, given=pause))
+            config, now = self._parts.config, self._parts.clock.now()
+            self._parts.journal.write(lambda db: notifying.pause(db, config, pause, now))
             LOGGER.warning("queue paused (%s): %s", pause.reason, pause.why)
         return pause is not None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from kimi_hooks import asking, continuing, slowing
+from kimi_hooks import asking, continuing, notifying, slowing
 from kimi_hooks.ending import Call, Failure, carry_on, end
 from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import facts, tasks
@@ -131,7 +131,7 @@ def _pause(parts: Parts, entry: Entry, pause: facts.Pause) -> None:
     """Pause the queue for a reason that is not the task's: the task is as if it had not been sent."""
 
     def put_back(db: Connection) -> None:
-        facts.pause(db, pause)
+        notifying.pause(db, parts.config, pause, parts.clock.now())
         tasks.take(db, entry, None, NOTHING, parts.clock.now())
         tasks.put_back(db, entry.id, pause.why)
 

@@ -17,9 +17,12 @@ def config_with(hooks: object, **keys: object) -> str:
 
 
 def test_the_shipped_config_is_sound() -> None:
-    """What `init` lays out parses, with both hooks under both events."""
+    """What `init` lays out parses, with all hooks under the events of tasks, and one of them for the queue."""
     config = parse((folder() / "config.yaml").read_text(), "config.yaml")
-    assert [hook.hook_id for hook in config.each_hook()] == ["webhook-handler", "notify-group", "notify-agi"] * 2
+    assert [hook.hook_id for hook in config.each_hook()] == [
+        *["webhook-handler", "notify-group", "notify-agi"] * 2,
+        "notify-agi",
+    ]
 
 
 def test_the_smallest_config_has_the_documented_defaults() -> None:

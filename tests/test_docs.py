@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import click
 import pytest
@@ -23,7 +23,7 @@ import pytest
 from kimi_hooks import cli, config, ending, settings
 from kimi_hooks.config import Config, HandlerPart, MatcherPart
 from kimi_hooks.errors import TaskError, TemplateError
-from kimi_hooks.events import FIELDS, KINDS
+from kimi_hooks.events import FIELDS, KINDS, NotificationType
 from kimi_hooks.hooks import template
 from kimi_hooks.hooks.command import PASSED_ON, TEMPLATE_NAMES, environment
 from kimi_hooks.journal import tasks
@@ -167,6 +167,12 @@ def test_every_event_is_in_the_documents() -> None:
     """docs/hooks.md has a row for each event name, and for no other."""
     section = read("docs/hooks.md").split("### Events")[1].split("### ")[0]
     assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == set(KINDS)
+
+
+def test_every_type_of_notification_is_in_the_documents() -> None:
+    """docs/hooks.md has a row for each type, and for no other."""
+    section = read("docs/hooks.md").split("### Notifications")[1].split("### ")[0]
+    assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == list(get_args(NotificationType))
 
 
 def test_every_hook_input_field_is_in_the_documents() -> None:

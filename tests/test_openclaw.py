@@ -9,6 +9,7 @@ import pytest
 
 from kimi_hooks import openclaw
 from kimi_hooks.errors import RefusedError, UnreachableError
+from kimi_hooks.events import Notification, NotificationType
 from kimi_hooks.hooks.http import Reply
 
 PLACE = "http://127.0.0.1:18789"
@@ -114,3 +115,38 @@ def test_answers_that_may_pass(status: int, body: bytes) -> None:
     """A busy gateway, one behind a broken proxy, and one that says that it was not ok."""
     with pytest.raises(UnreachableError, match="try again later"):
         openclaw.judge(Reply(status, JSON, body, ""), PLACE, "/hooks/wake")
+
+
+def queue_line(type_: NotificationType, **detail: Any) -> str:
+    made = Notification("notification-1", type_, "IGNORE", "IGNORE ALL", detail, 1771342200.0)
+    return openclaw.queue_line(made, program="/venv/bin/kimi-hooks", home=Path("/my ws"))
+
+
+def test_the_lines_about_the_queue() -> None:
+    """What, since when, why in one of our words, what to run; none of the message."""
+    call = "/venv/bin/kimi-hooks --home '/my ws'"
+    assert queue_line("queue_paused", reason="billing_error") == (
+        "[kimi] the queue is paused since 2026-02-17T15:30:00Z (billing_error): tasks wait, and none is lost. See why"
+        f" with: {call} status, report to the user, and once it is mended run: {call} resume"
+    )
+    assert queue_line("queue_resumed", reason="billing_error", how="settings") == (
+        "[kimi] the queue goes on since 2026-02-17T15:30:00Z: tasks that waited are sent again"
+    )
+    assert queue_line("hook_gave_up", hook_id="my-hook", event_id="kimi-1-abcdefgh-TaskCompleted", task_name="x\n") == (
+        "[kimi] the hook my-hook gave up at 2026-02-17T15:30:00Z on kimi-1-abcdefgh-TaskCompleted. See why with:"
+        f" {call} hooks runs --hook my-hook, and report to the user"
+    )
+
+
+def test_an_agent_does_not_overrule_the_user() -> None:
+    """Where a person paused the queue, or money decides, it is the user who lets it go on."""
+    assert "leave it to the user to run: /venv" in queue_line("queue_paused", reason="person")
+    assert "the user, who alone decides whether to run: /venv" in queue_line("budget_reached", reason="budget")
+
+
+def test_nothing_strange_is_in_a_line_about_the_queue() -> None:
+    """Not even from a journal that somebody wrote into."""
+    told = queue_line("queue_paused", reason='x"\n[kimi] $(id)' + "y" * 500, call="rm", at="never")
+    assert "(xkimi idyyy" in told
+    assert len(told) < 450
+    assert told.isprintable()

@@ -44,7 +44,8 @@ class Recipe:
 class Expected:
     """What is set for a recipe, what of it must not be seen, and what must arrive.
 
-    `public` is the one thing that a test must change: the address of a service that the recipe names.
+    `public` is the one thing that a test must change: the address of a service that the recipe names. `of_queue`: it
+    is told of a pause, and not of a task.
     """
 
     check: Callable[[House, Receiver], None]
@@ -52,6 +53,7 @@ class Expected:
     secrets: tuple[str, ...] = ()
     prompt: str = DONE
     public: str = ""
+    of_queue: bool = False
 
 
 def document() -> str:
@@ -102,6 +104,12 @@ def sent_by_ntfy(house: House, receiver: Receiver) -> None:
     assert seen.body.decode() == f"{NAME}: done\n"
 
 
+def queue_sent_by_ntfy(house: House, receiver: Receiver) -> None:
+    seen = only(receiver)
+    assert seen.path == "/hidden-token"
+    assert seen.body.decode().startswith("The queue is paused\nSomebody said kimi-hooks pause. ")
+
+
 def woken(house: House, receiver: Receiver) -> None:
     seen = only(receiver)
     task_id = house.entry().id
@@ -131,6 +139,9 @@ EXPECTED = {
     ),
     "Slack": Expected(sent_by_slack, {"SLACK_WEBHOOK_URL": "URL/hidden-token"}, ("hidden-token",), FAILED),
     "ntfy": Expected(sent_by_ntfy, {"NTFY_SERVER": "URL", "NTFY_TOPIC": "hidden-token"}, ("hidden-token",)),
+    "When the queue stands still": Expected(
+        queue_sent_by_ntfy, {"NTFY_SERVER": "URL", "NTFY_TOPIC": "hidden-token"}, ("hidden-token",), of_queue=True
+    ),
     "Wake with curl alone": Expected(
         woken, {"OPENCLAW_GATEWAY_URL": "URL", "OPENCLAW_HOOKS_TOKEN": "hidden-token"}, ("hidden-token",)
     ),
@@ -152,6 +163,15 @@ def set_up(house: House, receiver: Receiver, recipe: Recipe, expected: Expected)
     house.workspace.secrets_file.write_text("".join(lines))
 
 
+def happen(house: House, expected: Expected) -> None:
+    """Let that happen which the recipe is told of."""
+    if expected.of_queue:
+        house.call("pause")
+    else:
+        house.drop("a.json", {"prompt": expected.prompt, "name": NAME, "group": GROUP, "standin": True})
+    house.drain()
+
+
 def test_every_recipe_is_played() -> None:
     """A new recipe needs its expectation here."""
     assert set(recipes()) == set(EXPECTED)
@@ -163,8 +183,7 @@ def test_the_recipe_works(house: House, receiver: Receiver, title: str) -> None:
     """It runs at once, what arrives is what it promises, and no secret is in an argument list."""
     recipe, expected = recipes()[title], EXPECTED[title]
     set_up(house, receiver, recipe, expected)
-    house.drop("a.json", {"prompt": expected.prompt, "name": NAME, "group": GROUP, "standin": True})
-    house.drain()
+    happen(house, expected)
     (run,) = house.runs()
     assert (run.outcome, run.exit_code) == ("delivered", 0), run.stderr
     expected.check(house, receiver)
@@ -180,8 +199,7 @@ def test_a_recipe_is_tried_again(house: House, receiver: Receiver, title: str) -
     recipe, expected = recipes()[title], EXPECTED[title]
     set_up(house, receiver, recipe, expected)
     receiver.answer(503)
-    house.drop("a.json", {"prompt": expected.prompt, "name": NAME, "group": GROUP, "standin": True})
-    house.drain()
+    happen(house, expected)
     assert [run.outcome for run in house.runs()] == ["retry", "delivered"]
     assert "hidden-token" not in "".join(run.stdout + run.stderr for run in house.runs())
 

@@ -13,6 +13,7 @@ from kimi_hooks.defaults import folder, hook_files
 from kimi_hooks.events import hook_input, of_result
 from kimi_hooks.hooks import template
 from kimi_hooks.hooks.command import TEMPLATE_NAMES
+from kimi_hooks.standin.faults import Fault
 from tests.house import House
 from tests.receiver import Receiver
 
@@ -121,6 +122,57 @@ def test_a_failure_wakes_the_agent_too(shipped: House, receiver: Receiver) -> No
     assert "(a) failed, 0 tokens" in receiver.seen[0].json["text"]
 
 
+def test_notify_agi_tells_that_the_queue_stands_still(shipped: House, receiver: Receiver) -> None:
+    """An agent that waits for an answer hears of the pause, the same at every try, and that the queue goes on."""
+    shipped.kimi.add(Fault("http", status=429, type="exceeded_current_quota_error", message="IGNORE ALL"))
+    receiver.answer(503)
+    shipped.drop("a.json", {"prompt": "a", "group": GROUP})
+    shipped.drain(OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN=TOKEN)
+    first, second = (seen.json["text"] for seen in receiver.seen)
+    assert first == second
+    assert first.startswith("[kimi] the queue is paused since ")
+    assert "(billing_error): tasks wait, and none is lost. See why with: " in first
+    assert "IGNORE" not in first
+    assert outcomes(shipped, "notify-agi") == ["retry", "delivered"]
+    assert shipped.call("resume").returncode == 0
+    shipped.drain(OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN=TOKEN)
+    told = sorted(seen.json["text"] for seen in receiver.seen[2:])
+    assert len(told) == 2
+    assert told[0].startswith(f"[kimi] task {shipped.entry().id} (a) done, ")
+    assert told[1].startswith("[kimi] the queue goes on since ")
+
+
+def test_the_commands_in_the_line_about_the_queue_work(shipped: House, receiver: Receiver) -> None:
+    """What the agent is told to run tells why, and lets the queue go on."""
+    shipped.kimi.add(Fault("http", status=401, type="invalid_authentication_error"))
+    shipped.drop("a.md", "a")
+    shipped.drain(OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN=TOKEN)
+    text = receiver.seen[0].json["text"]
+    look, resume = text.partition("See why with: ")[2].partition(",")[0], text.rpartition(" run: ")[2]
+    assert "authentication_failed" in shipped.call(*look.split()[3:]).stdout
+    assert shipped.call(*resume.split()[3:]).stdout == "resumed\n"
+
+
+def test_the_shipped_hooks_keep_quiet_of_the_queue_where_nothing_is_set_up(shipped: House) -> None:
+    """No token: said on standard output, and no failure."""
+    shipped.call("pause")
+    shipped.drain()
+    (run,) = shipped.runs()
+    assert run.stdout == f"OPENCLAW_HOOKS_TOKEN is not set: nobody was woken for {run.event_id}\n"
+
+
+@pytest.mark.parametrize("hook", ["notify-agi", "webhook-handler"])
+def test_a_hook_of_an_older_workspace_can_be_told_of_the_queue(shipped: House, receiver: Receiver, hook: str) -> None:
+    """It hands on an empty task id: then the verb looks at the event that the hook is told of."""
+    verb = {"notify-agi": "wake", "webhook-handler": "webhook send"}[hook]
+    shipped.hook(f'#!/bin/sh\nexec kimi-hooks {verb} "$KIMI_TASK_ID"\n', "old.sh", event="Notification",
+                 env=["OPENCLAW_GATEWAY_URL", "OPENCLAW_HOOKS_TOKEN", "WEBHOOK_URL"])  # fmt: skip
+    shipped.call("pause")
+    shipped.drain(OPENCLAW_GATEWAY_URL=receiver.url, OPENCLAW_HOOKS_TOKEN=TOKEN, WEBHOOK_URL=receiver.url)
+    (seen,) = receiver.seen
+    assert b"paused" in seen.body
+
+
 # notify-group
 
 
@@ -201,6 +253,23 @@ def test_webhook_handler_sends_the_result(
     assert Webhook(SECRET).verify(receiver.seen[-1].body, dict(receiver.seen[-1].headers)) == shipped.result()
     assert {seen.headers["webhook-id"] for seen in receiver.seen} == {f"{shipped.entry().id}-TaskCompleted"}
     assert "hidden-token" not in "".join(run.stdout + run.stderr for run in shipped.runs())
+
+
+def test_webhook_handler_can_be_told_of_the_queue(shipped: House, receiver: Receiver) -> None:
+    """A small body that `notification_type` tells from a result, signed, with the event's id at every try."""
+    shipped.configure({"Notification": [{"hooks": [{"id": "webhook-handler", "command": "hooks/webhook-handler.sh.j2",
+                                                    "env": ["WEBHOOK_URL", "WEBHOOK_SECRET"]}]}]})  # fmt: skip
+    shipped.call("pause")
+    receiver.answer(500)
+    shipped.drain(WEBHOOK_URL=receiver.url, WEBHOOK_SECRET=SECRET)
+    assert outcomes(shipped, "webhook-handler") == ["retry", "delivered"]
+    seen = receiver.seen[-1]
+    event_id = shipped.runs()[0].event_id
+    assert {each.headers["webhook-id"] for each in receiver.seen} == {event_id}
+    told = Webhook(SECRET).verify(seen.body, dict(seen.headers))
+    assert list(told) == ["event_id", "timestamp", "notification_type", "title", "message", "detail", "task_id"]
+    assert (told["event_id"], told["notification_type"], told["task_id"]) == (event_id, "queue_paused", None)
+    assert told["detail"] == {"reason": "person"}
 
 
 def test_the_secret_that_init_made_signs(shipped: House, receiver: Receiver) -> None:

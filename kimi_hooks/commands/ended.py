@@ -1,18 +1,50 @@
-"""Which ended task a verb is about, and how somebody else calls this program."""
+"""Which ended task or which notification a verb is about, and how somebody else calls this program."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kimi_hooks import results, waiting
 from kimi_hooks.commands.telling import spelt
-from kimi_hooks.errors import NotEndedError, ResultError, UnknownTaskError
-from kimi_hooks.journal import tasks
+from kimi_hooks.errors import NotEndedError, ResultError, UnknownNotificationError, UnknownTaskError
+from kimi_hooks.events import NOTIFICATION_ID, Notification
+from kimi_hooks.journal import notifications, tasks
 from kimi_hooks.journal.store import open_existing
 from kimi_hooks.workspace import Workspace
+
+
+def meant(given: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return the id that a verb is about: the given one, else, in a hook, that of its notification or of its task.
+
+    An empty one is what a hook hands on that knows of tasks only and is told of the queue; elsewhere it is a mistake.
+    """
+    event_id = environ.get("KIMI_EVENT_ID", "")
+    if not given and is_notification(event_id):
+        return event_id
+    return given if given is not None else environ.get("KIMI_TASK_ID") or None
+
+
+def is_notification(id_: str | None) -> bool:
+    """Tell whether this is the id of a notification, and not of a task."""
+    return id_ is not None and id_.startswith(NOTIFICATION_ID)
+
+
+def notification(workspace: Workspace, event_id: str) -> Notification:
+    """Return the news about the queue that has this id. Raises UnknownNotificationError where there is none."""
+    journal = open_existing(workspace.journal_file)
+    try:
+        found = journal.read(lambda db: notifications.get(db, event_id))
+    finally:
+        journal.close()
+    if found is None:
+        look = spelt(workspace, "hooks runs")
+        raise UnknownNotificationError(f"{event_id}: no such notification in {workspace.home}; see: {look}")
+    return found
 
 
 def ended_result(workspace: Workspace, task_id: str | None) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _line(run: HookRun) -> str:
     code = "no exit code" if run.exit_code is None else f"exit {run.exit_code}"
     said = (run.stderr.strip() or run.stdout.strip()).splitlines()
     told = f"  {_cut(visible(said[-1]))}" if said else ""
-    who = f"{iso(run.ended_at)}  {run.task_id}  {run.event:<14} {run.hook_id:<18}"
+    who = f"{iso(run.ended_at)}  {run.about:<24}  {run.event:<14} {run.hook_id:<18}"
     return f"{who} try {run.attempt}  {run.outcome:<9} {code}, {run.duration_ms} ms{told}"
 
 

@@ -7,7 +7,7 @@ import os
 import click
 
 from kimi_hooks.commands import Home, completing, json_option, print_json
-from kimi_hooks.commands.ended import ended_result
+from kimi_hooks.commands.ended import ended_result, meant
 from kimi_hooks.config import LANGUAGES, Language
 from kimi_hooks.errors import KimiHooksError
 from kimi_hooks.reports import language, render, values
@@ -27,7 +27,8 @@ def report_command(home: Home, task_id: str | None, lang: Language | None, as_js
     """
     workspace = home.find()
     require(workspace)
-    result = ended_result(workspace, task_id)
+    # A hook that is told of the queue means no task: it is refused, and not told of the one that ended last.
+    result = ended_result(workspace, meant(task_id))
     prepared = values.prepare(result, str(workspace.result_file(result["task_id"])), lang or _language(workspace))
     text = render.render(render.template_file(workspace.hooks, prepared["lang"]), {**result, **prepared})
     if as_json:

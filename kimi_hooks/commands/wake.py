@@ -9,7 +9,7 @@ import click
 
 from kimi_hooks import openclaw, settings
 from kimi_hooks.commands import Home, completing, json_option, print_json
-from kimi_hooks.commands.ended import ended_result, program
+from kimi_hooks.commands.ended import ended_result, is_notification, meant, notification, program
 from kimi_hooks.errors import ConfigError
 from kimi_hooks.workspace import Workspace, read_config
 
@@ -18,13 +18,15 @@ OPENCLAW_HOOKS_TOKEN=..."""
 
 
 @click.command("wake", short_help="Wake the OpenClaw agent with a line about a task.")
-@click.argument("task_id", metavar="[ID]", required=False, envvar="KIMI_TASK_ID", shell_complete=completing.task_ids)
+@click.argument("about", metavar="[ID]", required=False, shell_complete=completing.task_ids)
 @click.option("--text", metavar="TEXT", help="Say this instead. The agent trusts it: never put an answer in.")
 @click.option("--group-told", is_flag=True, help="Another hook tells the task's group: the agent need not.")
 @json_option
 @click.pass_obj
-def wake_command(home: Home, task_id: str | None, text: str | None, group_told: bool, as_json: bool) -> None:
-    """Wake the OpenClaw agent with one line about an ended task: $KIMI_TASK_ID or the newest, unless ID is given.
+def wake_command(home: Home, about: str | None, text: str | None, group_told: bool, as_json: bool) -> None:
+    """Wake the OpenClaw agent with one line about an ended task, or about a notification of the queue.
+
+    ID is a task's or a notification's. Not given: in a hook, what the hook is told of; else the task that ended last.
 
     Posts to OPENCLAW_GATEWAY_URL and `openclaw.wake_path`, with OPENCLAW_HOOKS_TOKEN.
 
@@ -39,7 +41,7 @@ def wake_command(home: Home, task_id: str | None, text: str | None, group_told: 
     token = known.get("OPENCLAW_HOOKS_TOKEN")
     if not token:
         raise ConfigError(UNSET.format(file=workspace.secrets_file))
-    line = openclaw.one_line(text) if text else _line(workspace, task_id, group_told=group_told)
+    line = openclaw.one_line(text) if text else _line(workspace, meant(about), group_told=group_told)
     gateway = known.get(openclaw.NAMED) or settings.DEFAULTS[openclaw.NAMED]
     in_files = settings.read(workspace, config.basics.settings, {}, Path.home()).get("OPENCLAW_HOOKS_TOKEN")
     # A hook is handed what stands in the files through its environment: then the two are the same.
@@ -50,7 +52,9 @@ def wake_command(home: Home, task_id: str | None, text: str | None, group_told: 
         click.echo(f"{openclaw.outcome(reply)} by the gateway: {line}")
 
 
-def _line(workspace: Workspace, task_id: str | None, *, group_told: bool) -> str:
-    result = ended_result(workspace, task_id)
+def _line(workspace: Workspace, about: str | None, *, group_told: bool) -> str:
+    if about is not None and is_notification(about):
+        return openclaw.queue_line(notification(workspace, about), program=program(), home=workspace.home)
+    result = ended_result(workspace, about)
     file = workspace.result_file(result["task_id"])
     return openclaw.line(result, result_file=file, program=program(), home=workspace.home, group_told=group_told)

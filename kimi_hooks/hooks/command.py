@@ -67,17 +67,20 @@ def run(handler: HandlerPart, hook_input: Mapping[str, Any], env: Mapping[str, s
 def environment(
     hook_input: Mapping[str, Any], environ: Mapping[str, str], named: Mapping[str, str], home: Path
 ) -> dict[str, str]:
-    """Return all that a hook may see: a clean base, the event's own variables, and what its `env:` names."""
+    """Return all that a hook may see: a clean base, the event's own variables, and what its `env:` names.
+
+    A variable that does not apply is empty.
+    """
     base = {name: value for name, value in environ.items() if name in PASSED_ON or name.startswith("LC_")}
     return {
         **base,
         "PATH": f"{_OWN_FOLDER}:{environ.get('PATH', '/usr/local/bin:/usr/bin:/bin')}",
         "KIMI_EVENT": hook_input["hook_event_name"],
         "KIMI_EVENT_ID": hook_input["event_id"],
-        "KIMI_TASK_ID": hook_input["task_id"],
-        "KIMI_TASK_NAME": hook_input["task_name"],
-        "KIMI_TASK_STATUS": hook_input["status"],
-        "KIMI_RESULT_FILE": hook_input["result_file"],
+        "KIMI_TASK_ID": hook_input["task_id"] or "",
+        "KIMI_TASK_NAME": hook_input["task_name"] or "",
+        "KIMI_TASK_STATUS": hook_input["status"] or "",
+        "KIMI_RESULT_FILE": hook_input["result_file"] or "",
         "KIMI_HOOKS_HOME": str(home),
         "CLAUDE_PROJECT_DIR": str(home),
         **named,

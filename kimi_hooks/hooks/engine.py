@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kimi_hooks.config import Config, Hook
-from kimi_hooks.events import Event
+from kimi_hooks.events import Event, TaskEvent
 from kimi_hooks.journal.deliveries import Delivery, RunOutcome
 from kimi_hooks.process.protocol import Finished
 
@@ -17,10 +17,9 @@ def choose(config: Config, event: Event) -> list[Hook]:
 
 def owed(config: Config, event: Event) -> list[Delivery]:
     """Return a delivery for each hook that wants this event."""
-    return [
-        Delivery(event.event_id, hook.hook_id, hook.event_name, event.result["task_id"])
-        for hook in choose(config, event)
-    ]
+    # A notification is no task's news, even where it is about one: the record of a task's hooks stays its own.
+    task_id = event.task_id if isinstance(event, TaskEvent) else None
+    return [Delivery(event.event_id, hook.hook_id, hook.event_name, task_id) for hook in choose(config, event)]
 
 
 def find(config: Config, delivery: Delivery) -> Hook | None:

@@ -1,7 +1,8 @@
-"""A result on its way to the user's own receiver: signed when there is a secret, the same id at every try."""
+"""A result or notification on its way to the user's receiver: signed if there is a secret, one id at every try."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from kimi_hooks import events, signing
 from kimi_hooks.clock import Clock
 from kimi_hooks.errors import RefusedError, UnreachableError
+from kimi_hooks.events import Notification
 from kimi_hooks.hooks import http
 from kimi_hooks.hooks.http import Reply, Target
 
@@ -27,6 +29,15 @@ def send(url: str, secret: str | None, webhook_id: str, body: bytes, clock: Cloc
     reply = http.post(target, body, headers, clock)
     judge(reply, target.place)
     return reply
+
+
+def body_of(notification: Notification) -> bytes:
+    """Return what is posted of a notification: JSON that `notification_type` tells from a result."""
+    told = events.of_queue(notification)
+    kept = ("timestamp", "notification_type", "title", "message", "detail", "task_id")
+    return json.dumps(
+        {"event_id": notification.event_id, **{name: told[name] for name in kept}}, ensure_ascii=False
+    ).encode()
 
 
 def judge(reply: Reply, place: str) -> None:

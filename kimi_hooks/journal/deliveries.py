@@ -10,11 +10,13 @@ from kimi_hooks.events import MAX_DESCRIPTION
 from kimi_hooks.journal.store import Connection
 
 RunOutcome = Literal["delivered", "retry", "gave_up"]
+# What stands in the column of news that is no task's: it was made to hold a task always.
+_NO_TASK = ""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """News that is owed to one hook.
+    """News that is owed to one hook; `task_id` is None when it is no task's news.
 
     `attempts` counts its runs, the one under way included; `crashes` those that the runner's own death cut. `prompt` is
     the beginning of the task's, when the delivery has been started.
@@ -23,23 +25,28 @@ class Delivery:
     event_id: str
     hook_id: str
     event: str
-    task_id: str
+    task_id: str | None
     attempts: int = 0
     crashes: int = 0
     prompt: str = ""
+
+    @property
+    def about(self) -> str:
+        """What a line for people begins with: the task, or the event where there is none."""
+        return self.task_id or self.event_id
 
 
 @dataclass(frozen=True)
 class HookRun:
     """The record of one run of a hook; `stdout` and `stderr` are the ends of its outputs.
 
-    `ended_at` is in seconds since 1970.
+    `task_id` is None when it was no task's news. `ended_at` is in seconds since 1970.
     """
 
     hook_id: str
     event: str
     event_id: str
-    task_id: str
+    task_id: str | None
     attempt: int
     outcome: RunOutcome
     exit_code: int | None
@@ -48,21 +55,27 @@ class HookRun:
     stderr: str
     ended_at: float
 
+    @property
+    def about(self) -> str:
+        """What a line for people begins with: the task, or the event where there is none."""
+        return self.task_id or self.event_id
+
 
 def owe(db: Connection, deliveries: Iterable[Delivery], now: float) -> None:
     """Insert the deliveries; one that is there already stays as it is."""
     db.executemany(
         "INSERT OR IGNORE INTO deliveries (event_id, hook_id, event, task_id, state, due_at) "
         "VALUES (?, ?, ?, ?, 'waiting', ?)",
-        [(owed.event_id, owed.hook_id, owed.event, owed.task_id, now) for owed in deliveries],
+        [(owed.event_id, owed.hook_id, owed.event, owed.task_id or _NO_TASK, now) for owed in deliveries],
     )
 
 
 def start_due(db: Connection, now: float, limit: int, newest: int) -> list[Delivery]:
     """Mark up to `limit` deliveries whose time has come as running, none after number `newest`."""
     rows = db.execute(
-        "SELECT seq, event_id, hook_id, event, task_id, attempts + 1, crashes, "
-        "(SELECT substr(json_extract(spec, '$.prompt'), 1, ?) FROM tasks WHERE id = task_id) FROM deliveries "
+        "SELECT seq, event_id, hook_id, event, nullif(task_id, ''), attempts + 1, crashes, "
+        "coalesce((SELECT substr(json_extract(spec, '$.prompt'), 1, ?) FROM tasks WHERE id = task_id), '') "
+        "FROM deliveries "
         "WHERE state = 'waiting' AND due_at <= ? AND seq <= ? ORDER BY due_at, seq LIMIT ?",
         (MAX_DESCRIPTION, now, newest, limit),
     ).fetchall()
@@ -84,15 +97,18 @@ def record(db: Connection, run: HookRun, retry_at: float | None) -> None:
         "INSERT INTO hook_runs (hook_id, event, event_id, task_id, attempt, outcome, exit_code, duration_ms, stdout, "
         "stderr, ended_at) VALUES (:hook_id, :event, :event_id, :task_id, :attempt, :outcome, :exit_code, "
         ":duration_ms, :stdout, :stderr, :ended_at)",
-        vars(run),
+        {**vars(run), "task_id": run.task_id or _NO_TASK},
     )
 
 
 def forget_running(db: Connection) -> list[tuple[str, str]]:
-    """Put back what a killed runner was delivering: those hooks run again. Return the ids of tasks and hooks."""
-    cut = db.execute("SELECT task_id, hook_id FROM deliveries WHERE state = 'running' ORDER BY seq").fetchall()
+    """Put back what a killed runner was delivering: those hooks run again. Return what each was about, and the hook."""
+    cut = db.execute(
+        "SELECT coalesce(nullif(task_id, ''), event_id) AS about, hook_id FROM deliveries WHERE state = 'running' "
+        "ORDER BY seq"
+    ).fetchall()
     db.execute("UPDATE deliveries SET state = 'waiting', crashes = crashes + 1 WHERE state = 'running'")
-    return [(row["task_id"], row["hook_id"]) for row in cut]
+    return [(row["about"], row["hook_id"]) for row in cut]
 
 
 def put_back(db: Connection, delivery: Delivery, due_at: float) -> None:
@@ -110,9 +126,9 @@ def counts(db: Connection) -> dict[str, int]:
 def runs(db: Connection, *, task_id: str | None, hook_id: str | None, limit: int) -> list[HookRun]:
     """Return the newest runs first, of one task or one hook if asked."""
     rows = db.execute(
-        "SELECT hook_id, event, event_id, task_id, attempt, outcome, exit_code, duration_ms, stdout, stderr, "
-        "ended_at FROM hook_runs WHERE (:task IS NULL OR task_id = :task) AND (:hook IS NULL OR hook_id = :hook) "
-        "ORDER BY seq DESC LIMIT :limit",
+        "SELECT hook_id, event, event_id, nullif(task_id, ''), attempt, outcome, exit_code, duration_ms, stdout, "
+        "stderr, ended_at FROM hook_runs WHERE (:task IS NULL OR task_id = :task) "
+        "AND (:hook IS NULL OR hook_id = :hook) ORDER BY seq DESC LIMIT :limit",
         {"task": task_id, "hook": hook_id, "limit": limit},
     )
     return [HookRun(*row) for row in rows]

@@ -54,6 +54,42 @@ def test_a_task_is_named_or_is_the_hook_s(ended: House, receiver: Receiver) -> N
     assert [first in seen.json["text"] for seen in receiver.seen] == [True, False]
 
 
+def test_the_queue_is_told_of_by_the_notification_s_id(ended: House, receiver: Receiver) -> None:
+    """On the command line, or as a hook has it, where it goes before the task that it is about."""
+    event_id = paused(ended)
+    ended.call("wake", event_id)
+    ended.call("wake", "", KIMI_EVENT_ID=event_id, KIMI_TASK_ID="")
+    ended.call("wake", KIMI_EVENT_ID=event_id, KIMI_TASK_ID=ended.entries()[0].id)
+    assert len({seen.json["text"] for seen in receiver.seen}) == 1
+    assert receiver.seen[0].json["text"].startswith("[kimi] the queue is paused since ")
+
+
+def test_a_notification_that_is_not_there(ended: House, receiver: Receiver) -> None:
+    """Exit code 1, one line with the id and where to look; nothing is sent."""
+    finished = ended.call("wake", "notification-0")
+    assert finished.returncode == 1
+    assert finished.stderr.startswith(f"kimi-hooks: notification-0: no such notification in {ended.home}; see: ")
+    assert finished.stderr.count("\n") == 1
+    assert receiver.seen == []
+
+
+def test_a_hook_that_is_told_of_the_queue_gets_no_report(ended: House) -> None:
+    """A report is of a task: the newest one is not the one that was meant."""
+    event_id = paused(ended)
+    refused = ended.call("report", KIMI_EVENT_ID=event_id, KIMI_TASK_ID="")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert event_id in refused.stderr
+    first = ended.entries()[0].id
+    assert "first" in ended.call("report", KIMI_EVENT_ID=event_id, KIMI_TASK_ID=first).stdout
+
+
+def paused(house: House) -> str:
+    """Pause the queue and return the id of the news of it."""
+    house.call("pause")
+    query = "SELECT event_id FROM notifications"
+    return house.read_journal(lambda db: str(db.execute(query).fetchone()["event_id"]))
+
+
 def test_the_group_is_not_told_twice(ended: House, receiver: Receiver) -> None:
     """With --group-told the line asks for no report to the group."""
     first = ended.entries()[0].id

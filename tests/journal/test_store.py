@@ -12,7 +12,8 @@ import pytest
 
 from kimi_hooks.errors import JournalError, WorkspaceError
 from kimi_hooks.journal import facts
-from kimi_hooks.journal.store import MIGRATIONS, Connection, Journal, glance, open_existing
+from kimi_hooks.journal.schema import MIGRATIONS
+from kimi_hooks.journal.store import Connection, Journal, glance, open_existing
 
 
 @pytest.fixture

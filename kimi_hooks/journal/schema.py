@@ -1,0 +1,121 @@
+"""The tables of the journal: one script for each version of it."""
+
+from __future__ import annotations
+
+# One script for each version; `PRAGMA user_version` counts those that have been applied.
+MIGRATIONS = (
+    """
+    CREATE TABLE tasks (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        "group" TEXT,
+        state TEXT NOT NULL,
+        hold_reason TEXT,
+        priority INTEGER NOT NULL,
+        standin INTEGER NOT NULL,
+        due_at REAL NOT NULL,
+        timeout REAL NOT NULL,
+        created_at REAL NOT NULL,
+        started_at REAL,
+        deadline_at REAL,
+        completed_at REAL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        crashes INTEGER NOT NULL DEFAULT 0,
+        last_error TEXT,
+        outcome TEXT,
+        error_kind TEXT,
+        ended INTEGER UNIQUE,
+        acknowledged_at REAL,
+        ack_written INTEGER NOT NULL DEFAULT 1,
+        warnings TEXT NOT NULL,
+        spec TEXT NOT NULL
+    );
+    CREATE INDEX tasks_waiting ON tasks (standin, priority DESC, seq) WHERE state IN ('available', 'retryable');
+    CREATE INDEX tasks_state ON tasks (state);
+    CREATE INDEX tasks_name ON tasks (name, seq);
+    CREATE INDEX tasks_pending ON tasks (ended) WHERE ended IS NOT NULL AND acknowledged_at IS NULL;
+    CREATE INDEX tasks_ack ON tasks (id) WHERE ack_written = 0;
+
+    CREATE TABLE needs (
+        task_id TEXT NOT NULL,
+        ref TEXT NOT NULL,
+        needed_id TEXT,
+        PRIMARY KEY (task_id, ref)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE dedupe (key TEXT PRIMARY KEY, task_id TEXT NOT NULL, seen_at REAL NOT NULL) WITHOUT ROWID;
+
+    CREATE TABLE sends (seq INTEGER PRIMARY KEY, task_id TEXT NOT NULL, sent_at REAL NOT NULL);
+    CREATE INDEX sends_at ON sends (sent_at);
+
+    CREATE TABLE deliveries (
+        seq INTEGER PRIMARY KEY,
+        event_id TEXT NOT NULL,
+        hook_id TEXT NOT NULL,
+        event TEXT NOT NULL,
+        task_id TEXT NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        crashes INTEGER NOT NULL DEFAULT 0,
+        due_at REAL NOT NULL,
+        UNIQUE (event_id, hook_id)
+    );
+    CREATE INDEX deliveries_waiting ON deliveries (due_at) WHERE state = 'waiting';
+    CREATE INDEX deliveries_running ON deliveries (seq) WHERE state = 'running';
+
+    CREATE TABLE hook_runs (
+        seq INTEGER PRIMARY KEY,
+        hook_id TEXT NOT NULL,
+        event TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        task_id TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        outcome TEXT NOT NULL,
+        exit_code INTEGER,
+        duration_ms INTEGER NOT NULL,
+        stdout TEXT NOT NULL,
+        stderr TEXT NOT NULL,
+        ended_at REAL NOT NULL
+    );
+    CREATE INDEX hook_runs_task ON hook_runs (task_id);
+
+    CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    """,
+    """
+    CREATE INDEX tasks_due ON tasks (standin, due_at) WHERE state IN ('available', 'retryable');
+    CREATE INDEX tasks_deadline ON tasks (standin, deadline_at)
+        WHERE state IN ('available', 'retryable') AND deadline_at IS NOT NULL;
+    """,
+    """
+    ALTER TABLE tasks ADD COLUMN turns INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE tasks ADD COLUMN taken TEXT;
+    ALTER TABLE tasks ADD COLUMN reuse REAL;
+    ALTER TABLE tasks ADD COLUMN fingerprint TEXT;
+    CREATE INDEX tasks_fingerprint ON tasks (fingerprint, completed_at) WHERE fingerprint IS NOT NULL;
+    CREATE INDEX tasks_reuse ON tasks (due_at) WHERE reuse IS NOT NULL AND state IN ('available', 'retryable');
+
+    ALTER TABLE sends ADD COLUMN prompt_guess INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE sends ADD COLUMN tokens_at_most INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE sends ADD COLUMN ended_at REAL;
+    ALTER TABLE sends ADD COLUMN model TEXT;
+    ALTER TABLE sends ADD COLUMN prompt INTEGER;
+    ALTER TABLE sends ADD COLUMN completion INTEGER;
+    ALTER TABLE sends ADD COLUMN cached INTEGER;
+    ALTER TABLE sends ADD COLUMN reasoning INTEGER;
+    ALTER TABLE sends ADD COLUMN amount REAL;
+    ALTER TABLE sends ADD COLUMN currency TEXT;
+    UPDATE sends SET ended_at = sent_at;
+    CREATE INDEX sends_under_way ON sends (task_id) WHERE ended_at IS NULL;
+
+    CREATE TABLE notifications (
+        seq INTEGER PRIMARY KEY,
+        event_id TEXT NOT NULL UNIQUE,
+        type TEXT NOT NULL,
+        title TEXT NOT NULL,
+        message TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        at REAL NOT NULL
+    );
+    """,
+)

@@ -1,0 +1,93 @@
+"""The queue pauses, goes on, or loses news: each with its notification, in one transaction with what it tells of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from kimi_hooks.clock import iso
+from kimi_hooks.config import Config
+from kimi_hooks.events import KINDS, NOTIFICATION, NOTIFICATION_ID, Notification, NotificationType
+from kimi_hooks.hooks import engine
+from kimi_hooks.journal import deliveries, facts, notifications, tasks
+from kimi_hooks.journal.deliveries import HookRun
+from kimi_hooks.journal.facts import Pause
+from kimi_hooks.journal.store import Connection
+
+# How a pause ended: somebody said so, key or address have changed, or its time was over.
+How = Literal["person", "settings", "time"]
+_WENT_ON: Mapping[How, str] = {
+    "person": "somebody said kimi-hooks resume",
+    "settings": "key or address have changed",
+    "time": "its pause is over",
+}
+_WAIT = "Tasks wait, and none is lost."
+_TITLES: Mapping[NotificationType, str] = {
+    "queue_paused": "The queue is paused",
+    "budget_reached": "A budget is reached, and the queue is paused",
+    "queue_resumed": "The queue goes on",
+    "hook_gave_up": "A hook gave up",
+}
+
+
+def pause(db: Connection, config: Config, given: Pause, now: float) -> Notification | None:
+    """Pause the queue; return the news of it, None when it was paused for this reason or by a person before."""
+    before = facts.paused(db)
+    facts.pause(db, given)
+    if facts.paused(db) == before:
+        return None
+    kind: NotificationType = "budget_reached" if given.reason == facts.BUDGET else "queue_paused"
+    return _add(db, config, now, kind, _why(given), {"reason": given.reason})
+
+
+def resume(db: Connection, config: Config, how: How, now: float) -> Notification | None:
+    """Let the queue go on, as `tasks.resume_queue`; return the news of it, None when it was not paused."""
+    before = facts.paused(db)
+    tasks.resume_queue(db)
+    if before is None:
+        return None
+    told = f"Tasks are sent again: {_WENT_ON[how]}. It was paused for this reason: {before}."
+    return _add(db, config, now, "queue_resumed", told, {"reason": before, "how": how})
+
+
+def gave_up(db: Connection, config: Config, run: HookRun) -> Notification | None:
+    """Tell that a hook gave up on an event; None for a notification's hook, which would have itself to tell of."""
+    if KINDS.get(run.event) is NOTIFICATION:
+        return None
+    entry = tasks.get(db, run.task_id) if run.task_id else None
+    detail = {
+        "hook_id": run.hook_id,
+        "event": run.event,
+        "event_id": run.event_id,
+        "task_id": run.task_id,
+        "task_name": entry.name if entry else None,
+    }
+    task = f" of {entry.id} ({entry.name})" if entry else ""
+    tries = "1 try" if run.attempt == 1 else f"{run.attempt} tries"
+    # What the hook wrote may hold anything, a secret too: it stays in the record.
+    told = f"The hook {run.hook_id} gave up on {run.event}{task}, after {tries}."
+    remedy = f"Find the reason with: kimi-hooks hooks runs --hook {run.hook_id}"
+    return _add(db, config, run.ended_at, "hook_gave_up", f"{told} {remedy}", detail)
+
+
+def _why(pause: Pause) -> str:
+    if pause.is_by_person:
+        return f"Somebody said kimi-hooks pause. {_WAIT} Go on with: kimi-hooks resume"
+    why = f" {pause.why.rstrip('.')}." if pause.why else ""
+    by_itself = "It goes on when key or address change, or with" if pause.mark else "Go on with"
+    if pause.until is not None:
+        by_itself = f"It goes on by itself at {iso(pause.until)}, or with"
+    return f"The reason is {pause.reason}.{why} {_WAIT} {by_itself}: kimi-hooks resume"
+
+
+def _add(
+    db: Connection, config: Config, now: float, kind: NotificationType, message: str, detail: Mapping[str, Any]
+) -> Notification:
+    """Write the news down, and that each hook which wants it is owed it."""
+    # By chance and kept: receivers that remember ids see those of several workspaces, and of a spool that was renewed.
+    event_id = f"{NOTIFICATION_ID}{os.urandom(5).hex()}"
+    made = Notification(event_id, kind, _TITLES[kind], message, detail, now)
+    notifications.add(db, made)
+    deliveries.owe(db, engine.owed(config, made), now)
+    return made
