@@ -6,7 +6,8 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from datetime import time as time_of_day
 from pathlib import Path
 
 # Ten years, in seconds: nobody means to wait longer.
@@ -47,6 +48,13 @@ def next_day(now: float) -> float:
     """Return the next midnight of this machine's time zone, in seconds since 1970."""
     tomorrow = datetime.fromtimestamp(now).date() + timedelta(days=1)  # noqa: DTZ006 - the local day is meant
     return datetime.combine(tomorrow, datetime.min.time()).timestamp()
+
+
+def kimi_day(now: float) -> float:
+    """Return when Kimi's next day may begin: at midnight here, in UTC or in Beijing, for nobody has said which."""
+    zones = (UTC, timezone(timedelta(hours=8)))
+    midnights = [datetime.combine(datetime.fromtimestamp(now, zone).date(), time_of_day.min, zone) for zone in zones]
+    return min(next_day(now), *((midnight + timedelta(days=1)).timestamp() for midnight in midnights))
 
 
 def day_began(now: float) -> float:

@@ -39,6 +39,7 @@ class KimiPart(_Part):
     model: str | None = None
     connect_timeout: Seconds = 10.0
     idle_timeout: Seconds = 120.0
+    stream: bool = True
     max_continuations: Annotated[int, Field(ge=0, le=100)] = 3
 
     @model_validator(mode="before")

@@ -20,6 +20,8 @@ from kimi_hooks.states import State
 
 AFTER_A_BUG_SECONDS = 60.0
 ANSWERED_SECONDS = 5.0
+# The limit's window is this much longer than Kimi's minute.
+LATE_SECONDS = limits.WINDOW_SECONDS - 60.0
 
 
 @dataclass(eq=False)
@@ -37,6 +39,22 @@ class _Call:
         self.started_at += jump
         if self.entry.deadline_at is not None:
             self.entry = replace(self.entry, deadline_at=self.entry.deadline_at + jump)
+
+
+class _Told:
+    """Is told by the worker how far one call has come."""
+
+    def __init__(self, schedule: Schedule, call: _Call) -> None:
+        self._schedule = schedule
+        self._call = call
+        self.has_left = False
+
+    def leave(self) -> None:
+        self.has_left = True
+        self._schedule.note_left(self._call)
+
+    def answer(self) -> None:
+        self._schedule.note_answer(self._call)
 
 
 class Schedule:
@@ -219,9 +237,18 @@ class Schedule:
             self._looked_for.discard(entry.id)
 
     def _run(self, call: _Call, spec: str) -> None:
-        worker.run(self._parts, call.entry, tasks.parse(spec), partial(self._note_answer, call))
+        worker.run(self._parts, call.entry, tasks.parse(spec), _Told(self, call))
 
-    def _note_answer(self, call: _Call) -> None:
+    def note_left(self, call: _Call) -> None:
+        """Let a call that took long to leave count from now on: Kimi's minute begins when it arrives."""
+        now = self._parts.clock.now()
+        if now - call.started_at > LATE_SECONDS and not call.entry.standin:
+            self._parts.journal.write(lambda db: sends.move(db, call.entry.id, now))
+            self._parts.bell.ring()
+        call.left = True
+
+    def note_answer(self, call: _Call) -> None:
+        """Leave the call's place to the next one, and more places where the queue was slowed."""
         call.answered = True
         if self._is_slowed and not call.entry.standin:
             concurrency = self._parts.config.limits.concurrency

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 from kimi_hooks import asking, continuing, notifying, slowing
+from kimi_hooks.clock import kimi_day
 from kimi_hooks.ending import Call, Failure, carry_on, end
 from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import facts, tasks
@@ -24,36 +24,48 @@ from kimi_hooks.taken import NOTHING, UNKNOWN, Taken
 from kimi_hooks.task import Task
 
 
-def run(parts: Parts, entry: Entry, task: Task, on_answer: Callable[[], None]) -> None:
+class Watcher(Protocol):
+    """Who is told how far a call has come: `has_left` once the whole request is on its way to Kimi."""
+
+    has_left: bool
+
+    def leave(self) -> None: ...
+
+    def answer(self) -> None: ...
+
+
+def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
     """Take an executing task to its end, to its next call, or back to the queue.
 
-    `on_answer` is called once Kimi has answered and nothing more is asked. Not after a failure: what it means for the
-    calls of others is settled first.
+    `watcher.answer` is called once Kimi has answered and nothing more is asked. Not after a failure: what it means for
+    the calls of others is settled first.
     """
     if entry.attempts > 1 and carry_on(parts, entry.id):
         return
     mark = parts.settings.current.mark
     try:
-        turn, call = ask(parts, entry, task)
+        turn, call = ask(parts, entry, task, watcher)
     except TaskError as error:
         end(parts, entry, task, None, Failure("invalid_task", str(error)))
     except CallFailedError as error:
-        settle_failure(parts, entry, task, error, mark)
+        took = _taken(parts, entry, task, error) if watcher.has_left else NOTHING
+        settle_failure(parts, entry, task, error, took, mark)
     else:
-        on_answer()
+        watcher.answer()
         if continuing.is_needed(parts, entry, turn):
             continuing.go_on(parts, entry, turn, call.took)
         else:
             end(parts, entry, task, continuing.last(entry, turn), None, call)
 
 
-def ask(parts: Parts, entry: Entry, task: Task) -> tuple[dict[str, Any], Call]:
+def ask(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> tuple[dict[str, Any], Call]:
     """Call Kimi; return what the result says of the answer, and the call. Raises TaskError and CallFailedError."""
     endpoint = parts.standin() if entry.standin else kimi_endpoint(parts)
     asked = asking.request_for(parts, task)
     request = continuing.with_earlier(parts, entry, asked)
     transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=endpoint.url)
-    answer = parts.client.ask(entry.id, endpoint, request, deadline=_deadline(parts, entry))
+    deadline = _deadline(parts, entry)
+    answer = parts.client.ask(entry.id, endpoint, request, deadline=deadline, on_left=watcher.leave)
     model = answer.model or request.model
     # Only a whole answer will do for others.
     fingerprint = asking.fingerprint(parts, entry, asked) if answer.finish_reason == "stop" else None
@@ -83,19 +95,22 @@ def _task_of(parts: Parts, entry: Entry) -> Task:
         return Task(prompt="(the row of this task cannot be read)", name=entry.name, group=entry.group)
 
 
-def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedError, mark: str) -> None:
+def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedError, took: Taken, mark: str) -> None:
     """Decide what a failed call means: the queue waits, the task is tried again, or it ends.
 
-    `mark` stands for the key and address that the call went out with.
+    `took` is what the call took, `mark` stands for the key and address that it went out with.
     """
     failure = error.failure
     if failure.action == "pause" and not entry.standin:
-        _pause(parts, entry, facts.Pause(failure.kind, failure.message, mark))
+        _pause(parts, entry, failure, facts.Pause(failure.kind, failure.message, mark))
+    elif failure.until_next_day and not entry.standin:
+        until = kimi_day(parts.clock.now())
+        _pause(parts, entry, failure, facts.Pause(failure.kind, failure.message, until=until))
     elif failure.action == "retry" and entry.failures < parts.config.retry.max_attempts:
-        _retry(parts, entry, task, error)
+        _retry(parts, entry, failure, took)
     else:
         told = timed_out(task) if failure.kind == "timeout" else _told(failure)
-        end(parts, entry, task, _arrived(error), told, Call(_taken(parts, entry, task, error)))
+        end(parts, entry, task, _arrived(error), told, Call(took))
 
 
 def kimi_endpoint(parts: Parts) -> Endpoint:
@@ -108,11 +123,10 @@ def timed_out(task: Task) -> Failure:
     return Failure("timeout", f"no complete answer within {task.timeout:g} s of the first call; raise `timeout`")
 
 
-def _retry(parts: Parts, entry: Entry, task: Task, error: CallFailedError) -> None:
+def _retry(parts: Parts, entry: Entry, failure: CallFailure, took: Taken) -> None:
     """Let the task wait for another try; where Kimi asks for patience, all tasks wait."""
-    failure, now = error.failure, parts.clock.now()
+    now = parts.clock.now()
     due_at = now + max(parts.pause_after(entry.failures), failure.retry_after or 0.0)
-    took = _taken(parts, entry, task, error)
 
     def retry(db: Connection) -> tuple[float, Slowed | None]:
         slowed = slowing.slow_down(db, parts, entry, failure, now) if failure.kind in slowing.KINDS else None
@@ -122,12 +136,13 @@ def _retry(parts: Parts, entry: Entry, task: Task, error: CallFailedError) -> No
 
     due_at, slowed = parts.journal.write(retry)
     parts.bell.ring()
-    transition(entry.id, "retryable", attempt=entry.attempts, again_in=f"{due_at - now:.1f}s", why=failure.message)
+    again_in, request = f"{due_at - now:.1f}s", failure.request_id
+    transition(entry.id, "retryable", attempt=entry.attempts, again_in=again_in, request=request, why=failure.message)
     if slowed is not None and slowed.since == now:
         LOGGER.warning("%s", slowing.told(failure, slowed.until - now))
 
 
-def _pause(parts: Parts, entry: Entry, pause: facts.Pause) -> None:
+def _pause(parts: Parts, entry: Entry, failure: CallFailure, pause: facts.Pause) -> None:
     """Pause the queue for a reason that is not the task's: the task is as if it had not been sent."""
 
     def put_back(db: Connection) -> None:
@@ -137,7 +152,8 @@ def _pause(parts: Parts, entry: Entry, pause: facts.Pause) -> None:
 
     parts.journal.write(put_back)
     parts.bell.ring()
-    LOGGER.error("%s queue paused (%s): %s", entry.id, pause.reason, pause.why)
+    request = f" request={failure.request_id}" if failure.request_id else ""
+    LOGGER.error("%s queue paused (%s)%s: %s", entry.id, pause.reason, request, pause.why)
 
 
 def _arrived(error: CallFailedError) -> dict[str, Any] | None:
