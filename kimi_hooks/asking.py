@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kimi_hooks import context
 from kimi_hooks.kimi.client import Request
+from kimi_hooks.kimi.model import Resolved
 from kimi_hooks.parts import Parts
 from kimi_hooks.task import Task
 
@@ -13,19 +14,31 @@ from kimi_hooks.task import Task
 def request_for(parts: Parts, task: Task) -> Request:
     """Return the request: the system text, one message for each context file, the prompt as it was given.
 
-    Raises TaskError when a context file cannot be used.
+    Raises TaskError when a context file cannot be used, CallFailedError when the model is not to be asked any more.
     """
+    model = resolved(parts, task).model
     texts = context.read(context_files(parts, task, must_exist=True), parts.config.max_task_bytes)
     messages = [{"role": "system", "content": task.system}] if task.system else []
     messages += [{"role": "system", "content": f"File {name}:\n\n{text}"} for name, text in texts]
     messages.append({"role": "user", "content": task.prompt})
     return Request(
-        model=task.model or parts.settings.current.values["KIMI_MODEL"],
+        model=model,
+        known=parts.catalogue.find(model),
         messages=tuple(messages),
         temperature=task.temperature,
         max_tokens=task.max_tokens,
         reasoning_effort=task.reasoning_effort,
+        thinking=task.thinking,
     )
+
+
+def resolved(parts: Parts, task: Task) -> Resolved:
+    """Return the model to ask for the task, and a warning where it is not the one that was meant.
+
+    Raises CallFailedError when that one is retired and `kimi.retired_models` is `fail`.
+    """
+    known = parts.settings.current.values
+    return parts.catalogue.resolve(task.model or known["KIMI_MODEL"], known["KIMI_API_URL"], standin=task.standin)
 
 
 def context_files(parts: Parts, task: Task, *, must_exist: bool) -> list[Path]:
