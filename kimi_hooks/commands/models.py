@@ -78,8 +78,9 @@ def _ask(workspace: Workspace, config: Config, read: Settings) -> list[dict[str,
     key = read.get("KIMI_API_KEY")
     if not key:
         raise ConfigError(NO_KEY.format(file=workspace.secrets_file))
-    timeouts = {"connect_timeout": config.kimi.connect_timeout, "idle_timeout": config.kimi.idle_timeout}
-    return Client(clock=Clock(), **timeouts).models(Endpoint(read.values["KIMI_API_URL"], key))
+    kimi = config.kimi
+    client = Client(connect_timeout=kimi.connect_timeout, idle_timeout=kimi.idle_timeout, clock=Clock())
+    return client.models(Endpoint(read.values["KIMI_API_URL"], key))
 
 
 def _as_json(here: _Here, compared: Comparison | None) -> dict[str, Any]:
@@ -117,9 +118,11 @@ def _lines(here: _Here, compared: Comparison | None) -> Iterator[str]:
     yield from _table([HEAD, *(_row(here, model) for model in live)])
     yield ""
     yield from _legend(here)
-    yield from _wrapped(f"* {here.default} is asked when a task names no model ({here.settings.origins['KIMI_MODEL']})")
+    yield from _wrapped(
+        f"* asked when a task names no model: {harmless(here.default)} ({here.settings.origins['KIMI_MODEL']})"
+    )
     if about := here.known.about(here.default, here.url):
-        yield from _wrapped(f"! {about}")
+        yield from _wrapped(f"! {harmless(about)}")
     yield ""
     yield from _wrapped(_when_retired(here))
     yield ""
