@@ -127,6 +127,13 @@ def test_other_words_for_thinking_are_refused(house: House, word: str) -> None:
     assert f"thinking: must be enabled or disabled, not '{word}'" in house.result()["error"]["message"]
 
 
+def test_dispatch_refuses_other_words_for_thinking(house: House) -> None:
+    """At once, and not when the task's turn comes."""
+    finished = house.call("dispatch", "-p", "x", "--thinking", "on")
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert "thinking: must be enabled or disabled, not 'on'" in finished.stderr
+
+
 def test_nothing_of_ours_is_in_the_body(house: House) -> None:
     """Kimi sees no metadata, no address of a webhook, no secret, no group: not in one byte of what is sent."""
     secrets = {"WEBHOOK_URL": "https://hook.example.test/in", "WEBHOOK_SECRET": "whsec_c2VjcmV0", "MY_TOKEN": "tok-123"}

@@ -138,7 +138,10 @@ def _when_retired(here: _Here) -> str:
         "send": "are asked as they are",
         "fail": "are not asked, and the task fails",
     }
-    return f"Retired models {done[here.known.on_retired]} (kimi.retired_models), but only where they are surely gone: at {' and '.join(OFFICIAL)}, and by the imitation."
+    return (
+        f"Retired models {done[here.known.on_retired]} (kimi.retired_models), but only where they are surely gone: at"
+        f" {' and '.join(OFFICIAL)}, and by the imitation."
+    )
 
 
 def _row(here: _Here, model: Model) -> tuple[str, ...]:
