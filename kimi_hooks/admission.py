@@ -14,8 +14,8 @@ from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.sends import Send
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
-from kimi_hooks.kimi import catalogue
 from kimi_hooks.kimi.estimate import text_tokens
+from kimi_hooks.kimi.failure import CallFailedError
 from kimi_hooks.parts import Parts
 from kimi_hooks.task import Task
 
@@ -50,7 +50,7 @@ def over_budget(parts: Parts) -> Pause | None:
     budget, now = parts.config.limits, parts.clock.now()
     if not (budget.tokens_per_day or budget.cost_per_day):
         return None
-    currency = catalogue.currency_of(parts.settings.current.values["KIMI_API_URL"])
+    currency = parts.catalogue.currency_of(parts.settings.current.values["KIMI_API_URL"])
     used = parts.journal.read(partial(_used, now=now, currency=currency))
     if used is None:
         return None
@@ -98,8 +98,11 @@ def _start_counted(parts: Parts, limit: int, db: Connection) -> Admitted:
 def _weigh(parts: Parts, db: Connection, task_id: str) -> Send:
     """Guess what a task's call may take: its prompt, its files, the answers so far, and the cap on the next one."""
     task = tasks.task_of(db, task_id)
-    known = catalogue.find(asking.model_of(parts, task))
-    cap = task.max_tokens or (known.default_output if known else _USUAL_CAP)
+    known = None
+    with suppress(CallFailedError):
+        # Of a model that is not to be asked any more the worker tells.
+        known = parts.catalogue.find(asking.resolved(parts, task).model)
+    cap = task.max_tokens or (known and known.default_output) or _USUAL_CAP
     prompt = text_tokens(task.prompt) + text_tokens(task.system or "") + _files(parts, task_id, task)
     return Send(task_id, prompt, prompt + cap)
 

@@ -14,6 +14,7 @@ from kimi_hooks.clock import Clock
 from kimi_hooks.config import Config
 from kimi_hooks.hooks.command import Site
 from kimi_hooks.journal.store import Journal
+from kimi_hooks.kimi import catalogue
 from kimi_hooks.kimi.client import Client, Endpoint
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.outbox.folder import Outbox
@@ -39,6 +40,7 @@ def assemble(workspace: Workspace, environ: Mapping[str, str] = os.environ, cloc
         bell=Bell(),
         journal=Journal(workspace.journal_file),
         outbox=Outbox(workspace.outbox, workspace.incoming, clock, config.settle_seconds),
+        catalogue=catalogue.make(config.kimi),
         client=Client(
             connect_timeout=config.kimi.connect_timeout,
             idle_timeout=config.kimi.idle_timeout,

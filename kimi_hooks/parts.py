@@ -19,6 +19,7 @@ from kimi_hooks.watcher import Bell
 from kimi_hooks.workspace import Workspace
 
 if TYPE_CHECKING:
+    from kimi_hooks.kimi.catalogue import Catalogue
     from kimi_hooks.kimi.client import Client, Endpoint
 
 
@@ -42,6 +43,7 @@ class Parts:
     bell: Bell
     journal: Journal
     outbox: Outbox
+    catalogue: Catalogue
     client: Client
     standin: Callable[[], Endpoint]
     site: Site

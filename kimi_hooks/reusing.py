@@ -35,7 +35,7 @@ def look_for_answer(parts: Parts, entry: Entry, task: Task) -> None:
     else:
         currency = found["cost"]["currency"] if found["cost"] else None
         call = Call(Taken(currency=currency), reused_from=found["task_id"])
-        end(parts, entry, task, _turn(found), None, call)
+        end(parts, asking.warned(parts, entry, task), task, _turn(found), None, call)
 
 
 def _found(parts: Parts, entry: Entry, task: Task) -> dict[str, Any] | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any, Protocol
 
-from kimi_hooks import asking, continuing, notifying, slowing
+from kimi_hooks import asking, billing, continuing, notifying, slowing
 from kimi_hooks.clock import kimi_day
 from kimi_hooks.ending import Call, Failure, carry_on, end
 from kimi_hooks.errors import TaskError
@@ -13,14 +12,13 @@ from kimi_hooks.journal import facts, tasks
 from kimi_hooks.journal.facts import Slowed
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
-from kimi_hooks.kimi import catalogue
-from kimi_hooks.kimi.client import Answer, Endpoint, Usage
+from kimi_hooks.kimi.client import Answer
 from kimi_hooks.kimi.failure import CallFailedError
 from kimi_hooks.kimi.failure import Failure as CallFailure
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.results import NO_TURN
-from kimi_hooks.taken import NOTHING, UNKNOWN, Taken
+from kimi_hooks.taken import NOTHING, Taken
 from kimi_hooks.task import Task
 
 
@@ -44,11 +42,12 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
         return
     mark = parts.settings.current.mark
     try:
+        entry = asking.warned(parts, entry, task)
         turn, call = ask(parts, entry, task, watcher)
     except TaskError as error:
         end(parts, entry, task, None, Failure("invalid_task", str(error)))
     except CallFailedError as error:
-        took = _taken(parts, entry, task, error) if watcher.has_left else NOTHING
+        took = billing.of_failure(parts, entry, task, error) if watcher.has_left else NOTHING
         settle_failure(parts, entry, task, error, took, mark)
     else:
         watcher.answer()
@@ -60,16 +59,16 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
 
 def ask(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> tuple[dict[str, Any], Call]:
     """Call Kimi; return what the result says of the answer, and the call. Raises TaskError and CallFailedError."""
-    endpoint = parts.standin() if entry.standin else kimi_endpoint(parts)
+    endpoint = asking.endpoint_of(parts, entry)
     asked = asking.request_for(parts, task)
     request = continuing.with_earlier(parts, entry, asked)
     transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=endpoint.url)
     deadline = _deadline(parts, entry)
     answer = parts.client.ask(entry.id, endpoint, request, deadline=deadline, on_left=watcher.leave)
-    model = answer.model or request.model
     # Only a whole answer will do for others.
     fingerprint = asking.fingerprint(parts, entry, asked) if answer.finish_reason == "stop" else None
-    return _turn(answer, model), Call(_took(answer.usage, model, endpoint), fingerprint)
+    took = billing.of_answer(parts, entry, answer, request.model)
+    return _turn(answer, request.model), Call(took, fingerprint)
 
 
 def expire(parts: Parts, entry: Entry) -> None:
@@ -111,12 +110,6 @@ def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedErro
     else:
         told = timed_out(task) if failure.kind == "timeout" else _told(failure)
         end(parts, entry, task, _arrived(error), told, Call(took))
-
-
-def kimi_endpoint(parts: Parts) -> Endpoint:
-    """Return where Kimi is. The queue does not start a task without a key, so there is one."""
-    settings = parts.settings.current
-    return Endpoint(url=settings.values["KIMI_API_URL"], key=settings.get("KIMI_API_KEY") or "", standin=False)
 
 
 def timed_out(task: Task) -> Failure:
@@ -161,27 +154,6 @@ def _arrived(error: CallFailedError) -> dict[str, Any] | None:
     return {**NO_TURN, "text": error.partial} if error.partial else None
 
 
-def _taken(parts: Parts, entry: Entry, task: Task, error: CallFailedError) -> Taken:
-    """Return what a failed call took: it may have been paid for, unless Kimi refused it."""
-    if error.usage is not None:
-        endpoint = parts.standin() if entry.standin else kimi_endpoint(parts)
-        return _took(error.usage, asking.model_of(parts, task), endpoint)
-    status, is_ours = error.failure.http_status, error.failure.kind == "invalid_request"
-    refused = is_ours if status is None else 300 <= status < 500  # noqa: PLR2004 - HTTP's own numbers
-    return NOTHING if refused or entry.standin else UNKNOWN
-
-
-def _took(usage: Usage | None, model: str, endpoint: Endpoint) -> Taken:
-    """Return what an answered call took."""
-    if usage is None:
-        return NOTHING if endpoint.standin else UNKNOWN
-    tokens = asdict(usage)
-    if endpoint.standin:
-        return Taken(**tokens)
-    cost = catalogue.cost(model, usage, catalogue.currency_of(endpoint.url))
-    return Taken(**tokens, unpriced=1) if cost is None else Taken(**tokens, amount=cost.amount, currency=cost.currency)
-
-
 def _told(failure: CallFailure) -> Failure:
     return Failure(failure.kind, failure.message, failure.http_status, failure.request_id)
 
@@ -197,6 +169,6 @@ def _turn(answer: Answer, model: str) -> dict[str, Any]:
         "text": answer.text,
         "reasoning": answer.reasoning,
         "finish_reason": answer.finish_reason,
-        "model": model,
+        "model": answer.model or model,
         "warnings": list(answer.warnings),
     }
