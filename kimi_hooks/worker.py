@@ -45,9 +45,10 @@ def run(parts: Parts, entry: Entry, task: Task, on_answer: Callable[[], None]) -
 def ask(parts: Parts, entry: Entry, task: Task) -> dict[str, Any]:
     """Call Kimi; return what the result says of the answer. Raises TaskError and CallFailedError."""
     endpoint = parts.standin() if entry.standin else kimi_endpoint(parts)
-    request = asking.request_for(parts, task)
+    deadline = _deadline(parts, entry)
+    request = asking.request_for(parts, entry.id, task, endpoint, deadline)
     transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=endpoint.url)
-    answer = parts.client.ask(entry.id, endpoint, request, deadline=_deadline(parts, entry))
+    answer = parts.client.ask(entry.id, endpoint, request, deadline=deadline)
     return _turn(answer, request.model, endpoint)
 
 
