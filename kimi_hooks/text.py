@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
 MAX_NAME = 200
 # How much of a prompt makes a name.
 DERIVED_NAME = 40
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def utf8(text: str) -> str:
@@ -19,6 +21,13 @@ def utf8(text: str) -> str:
     if "\0" in text:
         raise ValueError("holds a NUL, which neither a hook nor Kimi can take")
     return text
+
+
+def mended(text: str) -> str:
+    """Join surrogate halves that came apart; one that stays alone could not be written as UTF-8 and becomes U+FFFD."""
+    if not _HALF.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def one_line(text: str) -> str:

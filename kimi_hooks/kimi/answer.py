@@ -8,6 +8,7 @@ from typing import Any
 
 from kimi_hooks.kimi.failure import Action, CallFailedError, Failure, classify, excerpt, host_of
 from kimi_hooks.kimi.usage import Usage, parse_usage
+from kimi_hooks.text import mended
 
 DONE = "[DONE]"
 
@@ -43,7 +44,7 @@ class Draft:
 
     def text(self) -> str:
         """Return the content so far."""
-        return _mended("".join(self.content))
+        return mended("".join(self.content))
 
     def fail(self, kind: str, action: Action, message: str) -> CallFailedError:
         """Build the error that carries what has arrived."""
@@ -98,7 +99,7 @@ def conclude(draft: Draft, warnings: tuple[str, ...]) -> Answer:
         raise _empty(draft, reason)
     return Answer(
         text=text,
-        reasoning=_mended("".join(draft.reasoning)) or None,
+        reasoning=mended("".join(draft.reasoning)) or None,
         finish_reason=reason,
         model=draft.model,
         usage=draft.usage or draft.choice_usage,
@@ -172,8 +173,3 @@ def _ending_warnings(reason: str) -> tuple[str, ...]:
 
 def _place(draft: Draft) -> str:
     return f"Kimi at {host_of(draft.api_url)}"
-
-
-def _mended(text: str) -> str:
-    """Join surrogate halves that came in two events; what stays alone could not be written as UTF-8."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

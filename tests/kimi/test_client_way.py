@@ -113,23 +113,28 @@ def test_a_name_that_does_not_resolve(client: Client, monkeypatch: pytest.Monkey
     assert "Kimi at kimi.invalid failed: Name or service not known" in str(error)
 
 
-@pytest.mark.parametrize(
-    ("cause", "words"),
-    [
-        (requests.exceptions.ConnectTimeout(), "could not be reached within 10 s"),
-        (requests.exceptions.InvalidHeader("Content-Length with two values"), "Content-Length with two values"),
-    ],
-)
-def test_other_mishaps(client: Client, monkeypatch: pytest.MonkeyPatch, cause: Exception, words: str) -> None:
-    """A connection that takes too long and a reply with senseless headers are tried again."""
+def test_a_connection_that_takes_too_long() -> None:
+    """A host that does not take the connection is left after connect_timeout, named, and tried again."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first, socket.socket() as second:
+        for filling in (first, second):
+            filling.setblocking(False)
+            filling.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+        error = failed(Client(clock=Clock(), connect_timeout=0.1), Endpoint(url, "sk-right", standin=True))
+    assert (error.failure.kind, error.failure.action) == ("server_error", "retry")
+    assert "could not be reached within 0.1 s" in str(error)
 
-    def fail(*_: object) -> None:
-        raise cause
 
-    monkeypatch.setattr(client, "_post", fail)
+def test_a_reply_with_senseless_headers(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What requests itself refuses in a reply is named and tried again."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise requests.exceptions.InvalidHeader("Content-Length with two values")
+
+    monkeypatch.setattr(requests.Session, "send", fail)
     error = failed(client, Endpoint("http://127.0.0.1:9/v1", "sk-right", standin=True))
     assert (error.failure.kind, error.failure.action) == ("server_error", "retry")
-    assert words in str(error)
+    assert "Content-Length with two values" in str(error)
 
 
 def test_a_proxy_that_is_none_pauses(client: Client, standin: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
