@@ -15,6 +15,7 @@ from kimi_hooks.config import Config
 from kimi_hooks.extracts import Extracts
 from kimi_hooks.hooks.command import Site
 from kimi_hooks.journal.store import Journal
+from kimi_hooks.kimi import catalogue
 from kimi_hooks.kimi.client import Client, Endpoint
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.outbox.folder import Outbox
@@ -41,6 +42,7 @@ def assemble(workspace: Workspace, environ: Mapping[str, str] = os.environ, cloc
         journal=Journal(workspace.journal_file),
         extracts=Extracts(workspace.extracts),
         outbox=Outbox(workspace.outbox, workspace.incoming, clock, config.settle_seconds),
+        catalogue=catalogue.make(config.kimi),
         client=Client(connect_timeout=config.kimi.connect_timeout, idle_timeout=config.kimi.idle_timeout, clock=clock),
         standin=LazyStandin(),
         site=Site(workspace.home, workspace.hook_runs, config.model_dump(mode="json", by_alias=True), Processes()),

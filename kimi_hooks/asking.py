@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from kimi_hooks import context, extracts
 from kimi_hooks.context import Found
 from kimi_hooks.errors import TaskError
-from kimi_hooks.kimi import catalogue, window
-from kimi_hooks.kimi.catalogue import Model
+from kimi_hooks.kimi import window
 from kimi_hooks.kimi.client import Request
 from kimi_hooks.kimi.failure import host_of
+from kimi_hooks.kimi.model import Model, Resolved
 from kimi_hooks.logs import LOGGER, visible
 from kimi_hooks.parts import Parts
 from kimi_hooks.task import Task
@@ -26,7 +26,7 @@ Message = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Asker:
+class _Asker:
     """Which task asks, where, and until when (seconds of clock.monotonic; None: for ever)."""
 
     parts: Parts
@@ -38,24 +38,36 @@ class Asker:
 def request_for(parts: Parts, task_id: str, task: Task, endpoint: Endpoint, deadline: float | None) -> Request:
     """Return the request: the system text, a message for each text and document, then images and prompt in one.
 
-    Documents have their text taken out first, by the endpoint that will be asked. Raises TaskError when a context file
-    cannot be used, and CallFailedError when a document's text does not come or the model's window is too small.
+    Documents have their text taken out by the endpoint that will be asked, until `deadline` (seconds of
+    clock.monotonic). Raises TaskError when a context file cannot be used, and CallFailedError when the model is not to
+    be asked any more, when its window is too small, and when the text of a document does not come.
     """
-    asker = Asker(parts, task_id, endpoint, deadline)
-    model = task.model or parts.settings.current.values["KIMI_MODEL"]
-    known = catalogue.find(model)
+    asker = _Asker(parts, task_id, endpoint, deadline)
+    model = resolved(parts, task).model
+    known = parts.catalogue.find(model)
     files = context.look(_context_paths(parts, task), _limits(parts))
     images = [file for file in files if file.kind.way == "image"]
-    _check_images(images, model, known)
+    _check_images(parts, images, known)
     request = Request(
         model=model,
+        known=known,
         messages=tuple(_messages(asker, task, files, images)),
         temperature=task.temperature,
         max_tokens=task.max_tokens,
         reasoning_effort=task.reasoning_effort,
+        thinking=task.thinking,
     )
-    _check_window(asker, request, known, takes_images=bool(images))
+    _check_window(asker, request, has_images=bool(images))
     return request
+
+
+def resolved(parts: Parts, task: Task) -> Resolved:
+    """Return the model to ask for the task, and a warning where it is not the one that was meant.
+
+    Raises CallFailedError when that one is retired and `kimi.retired_models` is `fail`.
+    """
+    known = parts.settings.current.values
+    return parts.catalogue.resolve(task.model or known["KIMI_MODEL"], known["KIMI_API_URL"], standin=task.standin)
 
 
 def check_context(parts: Parts, task: Task) -> None:
@@ -76,7 +88,7 @@ def _context_paths(parts: Parts, task: Task) -> list[Path]:
     return context.locate(parts.workspace, parts.config.context_roots, task.context, sent_from)
 
 
-def _messages(asker: Asker, task: Task, files: Sequence[Found], images: Sequence[Found]) -> Iterable[Message]:
+def _messages(asker: _Asker, task: Task, files: Sequence[Found], images: Sequence[Found]) -> Iterator[Message]:
     if task.system:
         yield _system(task.system)
     for file in files:
@@ -99,7 +111,7 @@ def _image(file: Found) -> Message:
     return {"type": "image_url", "image_url": {"url": f"data:{file.kind.media_type};base64,{data}"}}
 
 
-def _extract(asker: Asker, file: Found) -> str:
+def _extract(asker: _Asker, file: Found) -> str:
     """Return the document's text, taken out by the endpoint that the task is for and by no other."""
     parts, endpoint = asker.parts, asker.endpoint
 
@@ -112,21 +124,23 @@ def _extract(asker: Asker, file: Found) -> str:
     return parts.extracts.text(file, whose, extract, patience)
 
 
-def _check_images(images: Sequence[Found], model: str, known: Model | None) -> None:
-    if images and known is not None and not known.images:
-        told = f"context {images[0].path}: {model} takes no images; leave it out, or ask a model that does"
-        raise TaskError(f"{told}{_named(able for able in catalogue.every() if able.images)}")
+def _check_images(parts: Parts, images: Sequence[Found], known: Model | None) -> None:
+    if images and known is not None and known.images is False:
+        able = ", ".join(model.id for model in _alive(parts) if model.images)
+        told = f"{known.id} takes no images; leave it out, or ask a model that does"
+        raise TaskError(f"context {images[0].path}: {told}{f': {able}' if able else ''}")
 
 
-def _named(models: Iterable[Model]) -> str:
-    names = ", ".join(model.id for model in models)
-    return f": {names}" if names else ""
-
-
-def _check_window(asker: Asker, request: Request, known: Model | None, *, takes_images: bool) -> None:
+def _check_window(asker: _Asker, request: Request, *, has_images: bool) -> None:
     def count() -> int:
         return asker.parts.client.estimate(
             asker.task_id, asker.endpoint, request.model, request.messages, deadline=asker.deadline
         )
 
-    window.check(request, known, (model for model in catalogue.every() if model.images or not takes_images), count)
+    others = [model for model in _alive(asker.parts) if model.images or not has_images]
+    window.check(request, others, count)
+
+
+def _alive(parts: Parts) -> Iterable[Model]:
+    """Return the models that may be named instead of another one."""
+    return (model for model in parts.catalogue.models.values() if not model.retired)

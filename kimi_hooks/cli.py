@@ -21,6 +21,7 @@ VERBS: Mapping[str, str] = {
     "stop": "stop",
     "status": "status",
     "show": "show",
+    "models": "models",
     "report": "report",
     "wait": "wait",
     "ack": "ack",

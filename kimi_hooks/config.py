@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kimi_hooks.config_models import Currency, ModelPart, Name, RetiredModels
 from kimi_hooks.config_note import Basics
 from kimi_hooks.errors import ConfigError
 from kimi_hooks.events import KINDS, EventKind
@@ -33,12 +34,15 @@ class _Part(BaseModel):
 
 
 class KimiPart(_Part):
-    """Where Kimi is and how long to wait for it, in seconds."""
+    """Where Kimi is, how long to wait for it, in seconds, and what the program's list of models does not say."""
 
     api_url: str | None = None
     model: str | None = None
     connect_timeout: Seconds = 10.0
     idle_timeout: Seconds = 120.0
+    models: dict[Name, ModelPart] = {}
+    retired_models: RetiredModels = "substitute"
+    currency: Currency | None = None
 
     @model_validator(mode="before")
     @classmethod

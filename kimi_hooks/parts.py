@@ -20,6 +20,7 @@ from kimi_hooks.watcher import Bell
 from kimi_hooks.workspace import Workspace
 
 if TYPE_CHECKING:
+    from kimi_hooks.kimi.catalogue import Catalogue
     from kimi_hooks.kimi.client import Client, Endpoint
 
 
@@ -44,6 +45,7 @@ class Parts:
     journal: Journal
     extracts: Extracts
     outbox: Outbox
+    catalogue: Catalogue
     client: Client
     standin: Callable[[], Endpoint]
     site: Site

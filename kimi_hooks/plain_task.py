@@ -15,6 +15,7 @@ from kimi_hooks import text
 RULES: Mapping[str, Callable[[str], str]] = {
     "prompt": lambda value: text.not_blank(text.utf8(value)),
     "system": text.utf8,
+    "thinking": text.thinking_word,
     **dict.fromkeys(
         ("name", "group", "channel", "account", "thread_id", "reply_to", "model", "reasoning_effort"), text.one_line
     ),

@@ -262,10 +262,13 @@ class Runner:
         self._told_mark = settings.mark
         key_from = settings.origins.get("KIMI_API_KEY")
         key = f"key from {key_from}" if key_from else "no key"
-        kimi = f"{settings.get('KIMI_API_URL')}, {settings.get('KIMI_MODEL')}, {key}"[:LONGEST_TOLD]
+        url, model = settings.values["KIMI_API_URL"], settings.values["KIMI_MODEL"]
+        kimi = f"{url}, {self._parts.catalogue.named(model, url)}, {key}"[:LONGEST_TOLD]
         self._lock.say(Holder(os.getpid(), ready=True, lacks_key=key_from is None, mark=settings.mark, kimi=kimi))
         if key_from is None:
             LOGGER.warning("no KIMI_API_KEY: tasks for Kimi wait; set it in %s", self._parts.workspace.secrets_file)
+        if (about := self._parts.catalogue.about(model, url)) is not None:
+            LOGGER.warning("KIMI_MODEL (%s): %s", settings.origins["KIMI_MODEL"], about)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._is_stopping:

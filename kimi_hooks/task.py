@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from kimi_hooks.clock import LONGEST_WAIT, parse_iso
 from kimi_hooks.errors import TaskError
 from kimi_hooks.mistakes import describe
-from kimi_hooks.text import MAX_NAME, named, not_blank, one_line, utf8
+from kimi_hooks.text import MAX_NAME, named, not_blank, one_line, thinking_word, utf8
 
 MAX_DEPTH = 50
 
@@ -81,6 +81,7 @@ class Task(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     reasoning_effort: Line | None = None
+    thinking: Annotated[str, AfterValidator(thinking_word)] | None = None
     context: Lines = ()
     timeout: Annotated[float, Field(gt=0, le=LONGEST_WAIT, allow_inf_nan=False)] = 3600.0
     priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0

@@ -9,6 +9,7 @@ from typing import Any
 MAX_NAME = 200
 # How much of a prompt makes a name.
 DERIVED_NAME = 40
+THINKING = ("enabled", "disabled")
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -41,6 +42,13 @@ def not_blank(text: str) -> str:
     """Return the text if there is something in it besides white space. Raises ValueError."""
     if not text.strip():
         raise ValueError("is empty; say what Kimi shall do")
+    return text
+
+
+def thinking_word(text: str) -> str:
+    """Return the word if it is one of Kimi's for its parameter of this name. Raises ValueError."""
+    if text not in THINKING:
+        raise ValueError(f"must be {' or '.join(THINKING)}, not {text!r}")
     return text
 
 

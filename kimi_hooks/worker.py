@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from kimi_hooks import asking, backoff
@@ -12,7 +12,6 @@ from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import facts, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
-from kimi_hooks.kimi import catalogue
 from kimi_hooks.kimi.client import Answer, Endpoint
 from kimi_hooks.kimi.failure import CallFailedError
 from kimi_hooks.kimi.failure import Failure as CallFailure
@@ -32,6 +31,7 @@ def run(parts: Parts, entry: Entry, task: Task, on_answer: Callable[[], None]) -
         return
     mark = parts.settings.current.mark
     try:
+        entry = _warned(parts, entry, task)
         turn = ask(parts, entry, task)
     except TaskError as error:
         end(parts, entry, task, None, Failure("invalid_task", str(error)))
@@ -49,7 +49,20 @@ def ask(parts: Parts, entry: Entry, task: Task) -> dict[str, Any]:
     request = asking.request_for(parts, entry.id, task, endpoint, deadline)
     transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=endpoint.url)
     answer = parts.client.ask(entry.id, endpoint, request, deadline=deadline)
-    return _turn(answer, request.model, endpoint)
+    return _turn(parts, answer, request.model, endpoint)
+
+
+def _warned(parts: Parts, entry: Entry, task: Task) -> Entry:
+    """Return the entry with a warning when another model is asked than was meant; the log tells it once.
+
+    Raises CallFailedError as `asking.resolved`.
+    """
+    warning = asking.resolved(parts, task).warning
+    if warning is None:
+        return entry
+    if entry.attempts == 1:
+        LOGGER.warning("%s %s", entry.id, warning)
+    return replace(entry, warnings=(*entry.warnings, warning))
 
 
 def expire(parts: Parts, entry: Entry) -> None:
@@ -136,8 +149,8 @@ def _deadline(parts: Parts, entry: Entry) -> float | None:
     return parts.clock.monotonic() + entry.deadline_at - parts.clock.now()
 
 
-def _turn(answer: Answer, model: str, endpoint: Endpoint) -> dict[str, Any]:
-    cost, warnings = _cost(answer, model, endpoint)
+def _turn(parts: Parts, answer: Answer, model: str, endpoint: Endpoint) -> dict[str, Any]:
+    cost, warnings = _cost(parts, answer, model, endpoint)
     tokens: Mapping[str, int] = asdict(answer.usage) if answer.usage else NO_TOKENS
     return {
         "text": answer.text,
@@ -150,12 +163,13 @@ def _turn(answer: Answer, model: str, endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _cost(answer: Answer, model: str, endpoint: Endpoint) -> tuple[dict[str, Any] | None, list[str]]:
+def _cost(parts: Parts, answer: Answer, model: str, endpoint: Endpoint) -> tuple[dict[str, Any] | None, list[str]]:
     if endpoint.standin:
         return None, []
     if answer.usage is None:
         return None, ["the cost is not known: the answer came without token counts"]
-    cost = catalogue.cost(answer.model or model, answer.usage, catalogue.currency_of(endpoint.url))
+    cost = parts.catalogue.cost(answer.model or model, answer.usage, endpoint.url)
     if cost is None:
-        return None, [f"the cost is not known: no price for {answer.model or model} at {endpoint.url}"]
+        remedy = "give one under kimi.models, and kimi.currency, in config.yaml"
+        return None, [f"the cost is not known: no price for {answer.model or model} at {endpoint.url}; {remedy}"]
     return asdict(cost), []

@@ -13,7 +13,7 @@ import click
 from kimi_hooks import lock, plain_task, settings
 from kimi_hooks.clock import Clock
 from kimi_hooks.commands import Home, completing, json_option, print_json
-from kimi_hooks.commands.telling import spelt, warn_of_queue
+from kimi_hooks.commands.telling import spelt, warn_of_model, warn_of_queue
 from kimi_hooks.context import Limits, locate, look
 from kimi_hooks.dispatching import dispatch
 from kimi_hooks.errors import TaskError
@@ -38,6 +38,7 @@ or try without one: add --standin, and a local imitation answers"""
 @click.option("--temperature", type=float, help="Sent only to models that accept it.")
 @click.option("--max-tokens", type=int, help="The most that the answer, reasoning included, may take.")
 @click.option("--reasoning-effort", metavar="WORD", help="low, high or max, for models that accept it.")
+@click.option("--thinking", metavar="WORD", help="enabled or disabled, for models that can do without.")
 @click.option(
     "--context",
     multiple=True,
@@ -103,6 +104,9 @@ def dispatch_command(
     if start:
         # Only now: a runner that was just leaving would not have seen the file.
         _start(workspace, has_key=known.get("KIMI_API_KEY") is not None)
+    values = known.values
+    model = options["model"] or values["KIMI_MODEL"]
+    warn_of_model(workspace, model, values["KIMI_API_URL"], standin=options["standin"])
     warn_of_queue(workspace, known.mark if known.get("KIMI_API_KEY") and not options["standin"] else None)
     if do_wait:
         from kimi_hooks.commands.wait import wait_and_print  # noqa: PLC0415 - a plain dispatch must be quick

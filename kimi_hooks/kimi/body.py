@@ -7,19 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kimi_hooks.kimi import catalogue
+from kimi_hooks.kimi.estimate import message_tokens
 from kimi_hooks.kimi.failure import CallFailedError, Failure
+from kimi_hooks.kimi.model import Model
+
+_DISABLED = "disabled"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What one task asks; `max_tokens` is the cap on the answer including its reasoning."""
+    """What one task asks; `max_tokens` is the cap on the answer including its reasoning.
+
+    `known` is what the catalogue knows of the model: what it would refuse is left out. Without it all is sent.
+    """
 
     model: str
     messages: Sequence[Mapping[str, Any]]
     temperature: float | None = None
     max_tokens: int | None = None
     reasoning_effort: str | None = None
+    thinking: str | None = None
+    known: Model | None = None
 
 
 def build_body(request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -30,10 +38,13 @@ def build_body(request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    if request.max_tokens is not None:
-        body["max_completion_tokens"] = request.max_tokens
-    known = catalogue.find(request.model)
-    warnings = [*_put_temperature(body, request, known), *_put_effort(body, request, known)]
+    known = request.known or Model(request.model)
+    warnings = [
+        *_put_cap(body, request, known),
+        *_put_temperature(body, request, known),
+        *_put_effort(body, request, known),
+        *_put_thinking(body, request, known),
+    ]
     return body, tuple(warnings)
 
 
@@ -46,25 +57,90 @@ def encode(body: Mapping[str, Any]) -> bytes:
         raise CallFailedError(Failure("invalid_request", "never", message)) from error
 
 
-def _put_temperature(body: dict[str, Any], request: Request, known: catalogue.Model | None) -> list[str]:
+def _put_cap(body: dict[str, Any], request: Request, known: Model) -> list[str]:
+    """Put the cap, lowered to what there is room for: Kimi refuses a higher one (HTTP 400)."""
+    wanted = request.max_tokens
+    if wanted is None:
+        return []
+    room = _room(request, known)
+    body["max_completion_tokens"] = cap = wanted if room is None else min(wanted, room)
+    if cap == wanted:
+        return []
+    return [f"max_tokens {wanted} was lowered to {cap}, the most that {known.id} takes beside this prompt."]
+
+
+def _room(request: Request, known: Model) -> int | None:
+    """Return the highest cap that fits, as far as it is known.
+
+    The tokens of the prompt are a guess, and rather too high: where nothing would be left by it, it is set aside.
+    """
+    beside = known.context - message_tokens(request.messages) if known.context else 0
+    limits = [limit for limit in (known.largest_output, beside) if limit is not None and limit > 0]
+    return min(limits, default=None)
+
+
+def _put_temperature(body: dict[str, Any], request: Request, known: Model) -> list[str]:
     value = request.temperature
-    fixed = known.fixed.get("temperature") if known else None
     if value is None:
         return []
+    fixed = _fixed(request, known).get("temperature")
     if fixed is not None and value != fixed:
-        return [f"temperature {value:g} was not sent: {request.model} accepts only {fixed:g}."]
+        return [f"temperature {value:g} was not sent: {request.model} accepts only {fixed:g}{_when(request, known)}."]
     body["temperature"] = value
     return []
 
 
-def _put_effort(body: dict[str, Any], request: Request, known: catalogue.Model | None) -> list[str]:
-    value = request.reasoning_effort
+def _fixed(request: Request, known: Model) -> Mapping[str, float]:
+    return {**known.fixed, **known.fixed_without_thinking} if _is_off(request, known) else known.fixed
+
+
+def _when(request: Request, known: Model) -> str:
+    if not known.fixed_without_thinking:
+        return ""
+    return " with thinking disabled" if _is_off(request, known) else " while it thinks"
+
+
+def _is_off(request: Request, known: Model) -> bool:
+    return request.thinking == _DISABLED and known.thinking in (None, "switchable")
+
+
+def _put_effort(body: dict[str, Any], request: Request, known: Model) -> list[str]:
+    value, words = request.reasoning_effort, known.reasoning_efforts
     if value is None:
         return []
-    if known and not known.reasoning_efforts:
+    if words == ():
         return [f"reasoning_effort {value} was not sent: {request.model} does not take it."]
     body["reasoning_effort"] = value
-    if known and value not in known.reasoning_efforts:
-        words = ", ".join(known.reasoning_efforts)
-        return [f"reasoning_effort {value} is not a word that {request.model} is known to take ({words})."]
+    if words and value not in words:
+        known_words = ", ".join(words)
+        return [f"reasoning_effort {value} is not a word that {request.model} is known to take ({known_words})."]
     return []
+
+
+def _put_thinking(body: dict[str, Any], request: Request, known: Model) -> list[str]:
+    """Put `thinking` where the model has that parameter; `keep` where it has thought before in this conversation."""
+    value = request.thinking
+    left_out = _no_thinking(value, known)
+    if left_out is not None:
+        return [left_out] if left_out else []
+    if known.thinking_keep and value != _DISABLED and _has_thought(request.messages):
+        body["thinking"] = {"type": "enabled", "keep": known.thinking_keep}
+    elif value is not None:
+        body["thinking"] = {"type": value}
+    return []
+
+
+def _no_thinking(value: str | None, known: Model) -> str | None:
+    """Return why the word is not sent, empty where that changes nothing; None where it may be sent."""
+    if value is None or known.thinking in (None, "switchable"):
+        return None
+    if known.thinking == "never":
+        return f"thinking {value} was not sent: {known.id} does not think." if value != _DISABLED else ""
+    if value == _DISABLED:
+        less = "; a lower reasoning_effort makes it think less" if known.reasoning_efforts else ""
+        return f"thinking {value} was not sent: {known.id} always thinks{less}."
+    return "" if known.thinking == "always" else None
+
+
+def _has_thought(messages: Sequence[Mapping[str, Any]]) -> bool:
+    return any(message.get("reasoning_content") for message in messages)

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kimi_hooks.kimi.body import Request
-from kimi_hooks.kimi.catalogue import Model
 from kimi_hooks.kimi.estimate import message_tokens
 from kimi_hooks.kimi.failure import CallFailedError, Failure
+from kimi_hooks.kimi.model import Model
 
 _ASCII_PER_TOKEN = 6
 _OTHERS_PER_TOKEN = 3
 _REPEATED = re.compile(r"(.)\1+", re.DOTALL)
 
 
-def check(request: Request, known: Model | None, others: Iterable[Model], count: Callable[[], int]) -> None:
+def check(request: Request, others: Sequence[Model], count: Callable[[], int]) -> None:
     """Raise CallFailedError, kind `invalid_request`, if prompt and `max_tokens` are larger than the model's window.
 
-    Of a model that is not known nothing is said. `count` asks Kimi for the tokens of the prompt, and is called only
-    where our own guess, which is rather too high, does not fit; it may raise CallFailedError. `others` are the models
-    to be named instead.
+    Of a model whose window is not known nothing is said. `count` asks Kimi for the tokens of the prompt; it is called
+    only where our own guess, which is rather too high, does not fit, and may raise CallFailedError. `others` are the
+    models to be named instead.
     """
-    if known is None:
+    window = request.known.context if request.known else None
+    if window is None:
         return
-    room = known.context - (request.max_tokens or 0)
+    room = window - (request.max_tokens or 0)
     if room <= 0:
-        raise _refusal(_cap_too_large(request, known))
+        raise _refusal(_cap_too_large(request, window))
     if message_tokens(request.messages) <= room:
         return
     tokens, how = _count(request, count)
     if tokens > room:
-        raise _refusal(_too_long(request, known, others, f"{how} {tokens}", tokens))
+        raise _refusal(_too_long(request, window, others, f"{how}{tokens}", tokens))
 
 
 def fewest_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
@@ -52,7 +53,7 @@ def _count(request: Request, count: Callable[[], int]) -> tuple[int, str]:
     except CallFailedError as error:
         if _was_ended(error.failure):
             raise
-        return fewest_tokens(request.messages), "at least"
+        return fewest_tokens(request.messages), "at least "
 
 
 def _was_ended(failure: Failure) -> bool:
@@ -76,22 +77,22 @@ def _refusal(message: str) -> CallFailedError:
     return CallFailedError(Failure("invalid_request", "never", message))
 
 
-def _cap_too_large(request: Request, known: Model) -> str:
+def _cap_too_large(request: Request, window: int) -> str:
     return (
-        f"max_tokens {request.max_tokens} leaves no room for the prompt: the window of {known.id} holds "
-        f"{known.context} tokens, prompt and answer together; set max_tokens lower, or leave it out."
+        f"max_tokens {request.max_tokens} leaves no room for the prompt: the window of {request.model} holds "
+        f"{window} tokens, prompt and answer together; set max_tokens lower, or leave it out."
     )
 
 
-def _too_long(request: Request, known: Model, others: Iterable[Model], counted: str, tokens: int) -> str:
+def _too_long(request: Request, window: int, others: Iterable[Model], counted: str, tokens: int) -> str:
     cap = f" and {request.max_tokens} of max_tokens" if request.max_tokens else ""
     needed = tokens + (request.max_tokens or 0)
-    larger = ", ".join(f"{model.id} ({model.context})" for model in others if model.context >= needed)
+    larger = ", ".join(f"{model.id} ({model.context})" for model in others if (model.context or 0) >= needed)
     remedies = [
         "Give fewer or shorter files and a shorter prompt",
         *(["set max_tokens lower"] if request.max_tokens else []),
         *([f"ask a model with a larger window: {larger}"] if larger else []),
     ]
-    place = f"The request is too long for {known.id}"
-    told = f"{counted.strip()} tokens of prompt{cap}, and its window holds {known.context}"
+    place = f"The request is too long for {request.model}"
+    told = f"{counted} tokens of prompt{cap}, and its window holds {window}"
     return f"{place}: {told}. {', or '.join(remedies)}."

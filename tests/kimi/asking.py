@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
+from kimi_hooks.kimi import catalogue
 from kimi_hooks.kimi.client import Answer, CallFailedError, Client, Endpoint, Request
 
 
+KNOWN = catalogue.make()
+
+
 def request_of(prompt: str, model: str = "kimi-k3", **options: Any) -> Request:
-    return Request(model, [{"role": "user", "content": prompt}], **options)
+    return Request(model, [{"role": "user", "content": prompt}], known=KNOWN.find(model), **options)
 
 
 def ask(client: Client, endpoint: Endpoint, prompt: str = "hello", **options: Any) -> Answer:

@@ -6,7 +6,8 @@ import pytest
 
 from kimi_hooks.kimi.body import Request, build_body, encode
 from kimi_hooks.kimi.failure import CallFailedError
-from tests.kimi.asking import request_of
+from kimi_hooks.kimi.model import Model
+from tests.kimi.asking import KNOWN, request_of
 
 _BASE = {"stream": True, "stream_options": {"include_usage": True}}
 
@@ -26,21 +27,59 @@ def test_max_tokens_goes_by_its_present_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "value", "sent"),
+    ("model", "wanted", "sent"),
     [
-        ("kimi-k3", 1.0, True),
-        ("kimi-k3", 1, True),
-        ("kimi-k3", 0.3, False),
-        ("kimi-k2.6", 0.6, False),
-        ("new", 0.3, True),
+        ("kimi-k3", 1_048_000, 1_048_000),
+        ("kimi-k3", 1_048_576, 1_048_576 - 5),
+        ("kimi-k2.6", 10**9, 262_144 - 5),
+        ("kimi-thinking-preview", 10**9, 10**9),
+        ("new", 10**9, 10**9),
     ],
 )
-def test_temperature(model: str, value: float, sent: bool) -> None:
+def test_a_cap_that_does_not_fit_is_lowered(model: str, wanted: int, sent: int) -> None:
+    """Prompt and cap must fit into the window together; the person is told, and what is not known is not judged."""
+    body, warnings = build_body(request_of("hi", model, max_tokens=wanted))
+    assert body["max_completion_tokens"] == sent
+    assert len(warnings) == (0 if sent == wanted else 1)
+    assert all(f"max_tokens {wanted}" in warning and str(sent) in warning for warning in warnings)
+
+
+def test_a_guess_of_the_prompt_leaves_room_for_an_answer() -> None:
+    """Where the guess would leave nothing, it is set aside: it is rather too high, and Kimi has the last word."""
+    body, _ = build_body(request_of("x" * 3 * 270_000, "kimi-k2.6", max_tokens=50_000))
+    assert body["max_completion_tokens"] == 50_000
+
+
+def test_a_model_may_take_less_than_its_window() -> None:
+    """The largest answer is a bound of its own."""
+    request = Request("m", [{"role": "user", "content": "hi"}], max_tokens=99, known=Model("m", 1000, None, 50))
+    body, warnings = build_body(request)
+    assert body["max_completion_tokens"] == 50
+    assert "50, the most that m takes" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("model", "value", "thinking", "sent"),
+    [
+        ("kimi-k3", 1.0, None, True),
+        ("kimi-k3", 1, None, True),
+        ("kimi-k3", 0.3, None, False),
+        ("kimi-k2.6", 0.6, None, False),
+        ("kimi-k2.6", 0.6, "enabled", False),
+        ("kimi-k2.6", 0.6, "disabled", True),
+        ("kimi-k2.6", 1.0, "disabled", False),
+        ("kimi-k2.7-code", 0.6, "disabled", False),
+        ("moonshot-v1-8k", 0.3, None, True),
+        ("new", 0.3, None, True),
+    ],
+)
+def test_temperature(model: str, value: float, thinking: str | None, sent: bool) -> None:
     """A temperature that the model would refuse is left out and the person is told; unknown models get it."""
-    body, warnings = build_body(request_of("hi", model, temperature=value))
+    body, warnings = build_body(request_of("hi", model, temperature=value, thinking=thinking))
+    warnings = tuple(warning for warning in warnings if "temperature" in warning)
     assert ("temperature" in body) is sent
     assert len(warnings) == (0 if sent else 1)
-    assert all("temperature" in warning and model in warning for warning in warnings)
+    assert all(model in warning for warning in warnings)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +97,49 @@ def test_reasoning_effort(model: str, effort: str, sent: bool, warned: bool) -> 
     body, warnings = build_body(request_of("hi", model, reasoning_effort=effort))
     assert ("reasoning_effort" in body) is sent
     assert bool(warnings) is warned
+
+
+@pytest.mark.parametrize(
+    ("model", "word", "sent", "warned"),
+    [
+        ("kimi-k3", "enabled", None, False),
+        ("kimi-k3", "disabled", None, True),
+        ("kimi-k3.1-pro-highspeed", "disabled", None, True),
+        ("kimi-k2.6", "enabled", {"type": "enabled"}, False),
+        ("kimi-k2.6", "disabled", {"type": "disabled"}, False),
+        ("kimi-k2.7-code", "enabled", {"type": "enabled"}, False),
+        ("kimi-k2.7-code-highspeed", "disabled", None, True),
+        ("moonshot-v1-8k", "enabled", None, True),
+        ("moonshot-v1-8k", "disabled", None, False),
+        ("new", "disabled", {"type": "disabled"}, False),
+    ],
+)
+def test_thinking(model: str, word: str, sent: dict[str, str] | None, warned: bool) -> None:
+    """Each family takes its own words; one that changes nothing is passed over, one that cannot be had is told."""
+    body, warnings = build_body(request_of("hi", model, thinking=word))
+    assert body.get("thinking") == sent
+    assert len(warnings) == int(warned)
+    assert all(f"thinking {word}" in warning and model in warning for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    ("model", "word", "sent"),
+    [
+        ("kimi-k2.6", None, {"type": "enabled", "keep": "all"}),
+        ("kimi-k2.6", "enabled", {"type": "enabled", "keep": "all"}),
+        ("kimi-k2.6", "disabled", {"type": "disabled"}),
+        ("kimi-k2.7-code", None, None),
+        ("kimi-k3", None, None),
+    ],
+)
+def test_what_was_thought_before_is_kept(model: str, word: str | None, sent: dict[str, str] | None) -> None:
+    """kimi-k2.6 forgets its earlier reasoning unless it is told to keep it."""
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "half", "reasoning_content": "hm", "partial": True},
+    ]
+    body, _ = build_body(Request(model, messages, thinking=word, known=KNOWN.find(model)))
+    assert body.get("thinking") == sent
 
 
 def test_the_body_is_utf8() -> None:
