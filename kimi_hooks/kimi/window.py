@@ -11,8 +11,8 @@ from kimi_hooks.kimi.estimate import message_tokens
 from kimi_hooks.kimi.failure import CallFailedError, Failure
 from kimi_hooks.kimi.model import Model
 
-_ASCII_PER_TOKEN = 6
-_OTHERS_PER_TOKEN = 3
+_ASCII_PER_TOKEN = 8
+_OTHERS_PER_TOKEN = 4
 _REPEATED = re.compile(r"(.)\1+", re.DOTALL)
 
 
@@ -37,11 +37,11 @@ def check(request: Request, others: Sequence[Model], count: Callable[[], int]) -
 
 
 def fewest_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
-    """Guess the tokens of a request's messages, surely not too many: what is over the window by this guess is over it.
+    """Guess the tokens of a request's messages, rather far too few: what is over the window by this guess is over it.
 
-    One for 6 ASCII characters or 3 others: long words of prose come near that, nothing stays below it. Only what is
-    repeated does, such as indentation or lines of dashes, of which one token may hold a hundred; so the same character
-    in a row counts once. Images may be small, and count nothing.
+    One for 8 ASCII characters or 4 others, about half of what prose takes, for a wrong refusal would be worse than a
+    request that Kimi refuses itself, which costs nothing. One token may hold a hundred blanks or dashes; so the same
+    character in a row counts once. Images may be small, and count nothing.
     """
     return sum(_fewest(text) for message in messages for text in _texts(message.get("content")))
 

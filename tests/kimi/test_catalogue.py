@@ -235,7 +235,9 @@ def test_retired_models_can_fail() -> None:
 
 def test_a_successor_that_has_retired_too_has_one_itself() -> None:
     """A chain is followed to its end."""
-    chain = made(models={"kimi-k2.5": {"successor": "kimi-k2.6"}, "kimi-k2.6": {"retired": "2026-12-31", "successor": "n"}})
+    chain = made(
+        models={"kimi-k2.5": {"successor": "kimi-k2.6"}, "kimi-k2.6": {"retired": "2026-12-31", "successor": "n"}}
+    )
     assert chain.resolve("kimi-k2.5", CN).model == "n"
 
 
