@@ -40,7 +40,7 @@ def the(path: Path, limits: Limits = WIDE) -> Found:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda path: None, "there is no such file"),
+        (lambda _: None, "there is no such file"),
         (lambda path: path.mkdir(), "is a folder; name the files in it"),
         (os.mkfifo, "is not a plain file"),
         (lambda path: path.symlink_to("/dev/zero"), "is not a plain file"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from kimi_hooks.file_kind import BY_ENDING, kind_of, kinds
@@ -87,3 +90,11 @@ def test_an_unknown_kind_is_refused_with_the_kinds_there_are(name: str, head: by
 def test_all_else_that_is_utf_8_is_text(name: str, head: bytes) -> None:
     """No ending is needed for text, and a character may be cut by the end of what was looked at."""
     assert kind_of(name, head).way == "text"
+
+
+def test_the_documents_name_every_kind() -> None:
+    """docs/kimi.md has each ending in the row of the way that such a file goes."""
+    text = (Path(__file__).parent.parent / "docs" / "kimi.md").read_text("utf-8")
+    for way in ("image", "document"):
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| {way} |")]
+        assert set(re.findall(r"`(\.\w+)`", row)) == {ending for ending, kind in BY_ENDING.items() if kind.way == way}
