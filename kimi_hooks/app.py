@@ -43,7 +43,12 @@ def assemble(workspace: Workspace, environ: Mapping[str, str] = os.environ, cloc
         extracts=Extracts(workspace.extracts),
         outbox=Outbox(workspace.outbox, workspace.incoming, clock, config.settle_seconds),
         catalogue=catalogue.make(config.kimi),
-        client=Client(connect_timeout=config.kimi.connect_timeout, idle_timeout=config.kimi.idle_timeout, clock=clock),
+        client=Client(
+            connect_timeout=config.kimi.connect_timeout,
+            idle_timeout=config.kimi.idle_timeout,
+            clock=clock,
+            stream=config.kimi.stream,
+        ),
         standin=LazyStandin(),
         site=Site(workspace.home, workspace.hook_runs, config.model_dump(mode="json", by_alias=True), Processes()),
     )

@@ -40,6 +40,7 @@ class KimiPart(_Part):
     model: str | None = None
     connect_timeout: Seconds = 10.0
     idle_timeout: Seconds = 120.0
+    stream: bool = True
     models: dict[Name, ModelPart] = {}
     retired_models: RetiredModels = "substitute"
     currency: Currency | None = None

@@ -159,8 +159,14 @@ def _turn(parts: Parts, answer: Answer, model: str, endpoint: Endpoint) -> dict[
         "model": answer.model or model,
         "tokens": dict(tokens),
         "cost": cost,
-        "warnings": [*answer.warnings, *warnings],
+        "warnings": [*answer.warnings, *_cut_warning(answer), *warnings],
     }
+
+
+def _cut_warning(answer: Answer) -> list[str]:
+    if answer.finish_reason != "length":
+        return []
+    return ["The answer is cut at the cap on its length; set max_tokens higher, or leave it out."]
 
 
 def _cost(parts: Parts, answer: Answer, model: str, endpoint: Endpoint) -> tuple[dict[str, Any] | None, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from typing import Any
 
 from kimi_hooks.kimi.failure import Action, CallFailedError, Failure, classify, excerpt, host_of
@@ -15,7 +16,10 @@ DONE = "[DONE]"
 
 @dataclass(frozen=True)
 class Answer:
-    """One complete answer; `text` is never empty, `warnings` are for the person who asked."""
+    """One complete answer; `text` is never empty, `warnings` are for the person who asked.
+
+    `finish_reason` is `length` where the text is cut at its cap; no warning tells that.
+    """
 
     text: str
     reasoning: str | None
@@ -28,15 +32,17 @@ class Answer:
 
 @dataclass
 class Draft:
-    """What has arrived so far of one answer."""
+    """What has arrived so far of one answer; `cap` is how many tokens it may take, if that was sent."""
 
     api_url: str
     model: str
+    cap: int | None = None
     http_status: int | None = None
     request_id: str | None = None
     content_type: str = ""
-    content: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
+    # Not lists: an answer comes in pieces of a few characters, and each would take ten times their room.
+    content: StringIO = field(default_factory=StringIO)
+    reasoning: StringIO = field(default_factory=StringIO)
     finish_reason: str | None = None
     usage: Usage | None = None
     choice_usage: Usage | None = None
@@ -44,7 +50,7 @@ class Draft:
 
     def text(self) -> str:
         """Return the content so far."""
-        return mended("".join(self.content))
+        return mended(self.content.getvalue())
 
     def fail(self, kind: str, action: Action, message: str) -> CallFailedError:
         """Build the error that carries what has arrived."""
@@ -94,12 +100,14 @@ def conclude(draft: Draft, warnings: tuple[str, ...]) -> Answer:
         raise _cut(draft)
     if reason == "content_filter":
         raise draft.fail("content_filter", "never", "Kimi's content filter stopped the answer; change the prompt.")
+    if reason == "tool_calls":
+        raise draft.fail("unknown", "never", _wants_a_tool(draft))
     text = draft.text()
     if not text.strip():
         raise _empty(draft, reason)
     return Answer(
         text=text,
-        reasoning=mended("".join(draft.reasoning)) or None,
+        reasoning=mended(draft.reasoning.getvalue()) or None,
         finish_reason=reason,
         model=draft.model,
         usage=draft.usage or draft.choice_usage,
@@ -118,9 +126,9 @@ def _take_choice(draft: Draft, choice: dict[str, Any]) -> None:
     draft.choice_usage = parse_usage(choice.get("usage")) or draft.choice_usage
 
 
-def _append(parts: list[str], value: Any) -> None:
+def _append(text: StringIO, value: Any) -> None:
     if isinstance(value, str):
-        parts.append(value)
+        text.write(value)
 
 
 def _parse(draft: Draft, data: str) -> Any:
@@ -142,7 +150,7 @@ def _refused(draft: Draft, event: dict[str, Any]) -> CallFailedError:
 
 def _cut(draft: Draft) -> CallFailedError:
     missing = "[DONE]" if draft.finish_reason else "finish_reason"
-    came = sum(map(len, draft.content))
+    came = draft.content.tell()
     message = (
         f"{_place(draft)} ended the answer before its end (no {missing}, {came} characters of text had come, "
         f"content type {excerpt(draft.content_type) or 'not given'}). That may pass."
@@ -152,22 +160,34 @@ def _cut(draft: Draft) -> CallFailedError:
 
 def _empty(draft: Draft, reason: str) -> CallFailedError:
     if reason == "length":
-        message = (
-            f"{_place(draft)} sent no text: the cap on the answer was eaten by the reasoning. "
-            "Set max_tokens higher, or leave it out."
-        )
-        return draft.fail("max_output_tokens", "never", message)
+        return draft.fail("max_output_tokens", "never", _eaten(draft))
     if reason == "stop":
         return draft.fail("unknown", "retry", f"{_place(draft)} sent an empty answer. That may pass.")
     message = f"{_place(draft)} sent no text and ended with {excerpt(reason)!r}, which is not understood here."
     return draft.fail("unknown", "never", message)
 
 
+def _eaten(draft: Draft) -> str:
+    """Say what took the tokens when none was left for the text. The cap counts the reasoning (Kimi platform docs)."""
+    usage = draft.usage or draft.choice_usage
+    cap = "the model's own cap" if draft.cap is None else f"the cap of {draft.cap:,} tokens"
+    told = f" ({usage.reasoning:,} tokens of reasoning)" if usage and usage.reasoning else ""
+    remedy = "Set max_tokens above that cap" if draft.cap is None else "Set max_tokens higher, or leave it out"
+    eaten = f"{_place(draft)} sent no text: the reasoning ate {cap} on the answer{told}"
+    return f"{eaten}. {remedy}, or ask for less reasoning with reasoning_effort."
+
+
+def _wants_a_tool(draft: Draft) -> str:
+    return (
+        f"{_place(draft)} did not answer but asked for a tool to be called, and tools are not used here; "
+        "say in the prompt that the answer shall be text."
+    )
+
+
 def _ending_warnings(reason: str) -> tuple[str, ...]:
-    if reason == "stop":
+    # A text that is cut at its cap is for the caller to carry on with, or to warn of.
+    if reason in {"stop", "length"}:
         return ()
-    if reason == "length":
-        return ("The answer is cut at the cap on its length; set max_tokens higher, or leave it out.",)
     return (f"The answer ended with {excerpt(reason)!r}, which is not understood here; its text is used.",)
 
 

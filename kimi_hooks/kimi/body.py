@@ -48,6 +48,11 @@ def build_body(request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:
     return body, tuple(warnings)
 
 
+def unstreamed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the body that asks for the same answer in one piece."""
+    return {name: value for name, value in body.items() if name not in {"stream", "stream_options"}}
+
+
 def encode(body: Mapping[str, Any]) -> bytes:
     """Write the body as UTF-8 JSON. Raises CallFailedError for text or numbers that JSON cannot carry."""
     try:

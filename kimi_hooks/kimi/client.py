@@ -8,7 +8,7 @@ from typing import Any
 from kimi_hooks.clock import Clock
 from kimi_hooks.kimi import files, sse
 from kimi_hooks.kimi.answer import Answer, Draft, conclude, take, take_whole
-from kimi_hooks.kimi.body import Request, build_body, encode
+from kimi_hooks.kimi.body import Request, build_body, encode, unstreamed
 from kimi_hooks.kimi.failure import CallFailedError, Failure
 from kimi_hooks.kimi.sessions import Endpoint, Message
 from kimi_hooks.kimi.usage import Usage
@@ -25,22 +25,29 @@ _DELETE_SECONDS = 10.0
 class Client:
     """Asks Kimi. Connections are kept per thread; times are seconds, `deadline` is one of clock.monotonic.
 
-    `idle_timeout` is how long the server may send nothing; `trust_env` False leaves the environment's proxies aside.
-    Every call raises CallFailedError for everything that can go wrong on the way; nothing is tried twice.
+    `idle_timeout` is how long the server may send nothing; `trust_env` False leaves the environment's proxies aside;
+    `stream` False asks for answers in one piece, of which no byte comes before they are complete, so only the deadline
+    limits that wait. Every call raises CallFailedError for everything that can go wrong, and tries nothing twice.
     """
 
     def __init__(
-        self, *, connect_timeout: float = 10, idle_timeout: float = 120, clock: Clock, trust_env: bool = True
+        self,
+        *,
+        connect_timeout: float = 10,
+        idle_timeout: float = 120,
+        clock: Clock,
+        trust_env: bool = True,
+        stream: bool = True,
     ) -> None:
         self._way = Way(connect_timeout=connect_timeout, idle_timeout=idle_timeout, clock=clock, trust_env=trust_env)
         self._clock = clock
+        self._stream = stream
 
     def ask(self, call_id: str, endpoint: Endpoint, request: Request, *, deadline: float | None) -> Answer:
         """Send one request and wait for its whole answer."""
         body, warnings = build_body(request)
-        payload = encode(body)
-        message = Message("POST", "chat/completions", (payload,), accept="text/event-stream, application/json")
-        draft = Draft(endpoint.url, request.model)
+        message = _chat(body) if self._stream else _whole_chat(unstreamed(body))
+        draft = Draft(endpoint.url, request.model, body.get("max_completion_tokens"))
         with self._way.open(call_id, endpoint, deadline) as line:
             try:
                 with line.send(message) as reply:
@@ -110,9 +117,17 @@ class Client:
             LOGGER.warning("%s: the file %s stays at Kimi, delete it in the console: %s", call_id, uploaded.id, error)
 
 
+def _chat(body: Mapping[str, Any]) -> Message:
+    return Message("POST", "chat/completions", (encode(body),), accept="text/event-stream, application/json")
+
+
+def _whole_chat(body: Mapping[str, Any]) -> Message:
+    return Message("POST", "chat/completions", (encode(body),), patient=True)
+
+
 def _receive(reply: Reply, draft: Draft) -> None:
     draft.http_status, draft.request_id, draft.content_type = reply.status, reply.request_id, reply.content_type
-    if "json" in reply.content_type:
+    if "json" in reply.content_type.lower():
         take_whole(draft, b"".join(reply.chunks()))
         return
     for data in sse.events(reply.chunks()):

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from kimi_hooks.errors import KimiHooksError
+from kimi_hooks.kimi import told
+from kimi_hooks.kimi.remedies import Refusal, remedy
 from kimi_hooks.kimi.usage import Usage
 
 Action = Literal["retry", "never", "pause"]
 
 _EXCERPT = 500
+_REQUEST_ID = 200
 _READ_AT_MOST = 20_000
 # Keys and the ids of account, organization and user: what a log must not hold.
 _SECRET = re.compile(r"\b(sk|ak|org|uid|user|proj|cak)-[A-Za-z0-9_-]{4,}")
@@ -48,30 +49,22 @@ _BY_STATUS: Mapping[int, tuple[str, Action]] = {
     409: ("server_error", "retry"),
     425: ("server_error", "retry"),
     429: ("rate_limit", "retry"),
+    499: ("server_error", "retry"),
     503: ("overloaded", "retry"),
     529: ("overloaded", "retry"),
 }
-_REMEDY = {
-    "authentication_failed": "Keys of api.moonshot.cn and api.moonshot.ai are separate: is this the key of the other "
-    "site? Set KIMI_API_KEY and KIMI_API_URL so that they belong together.",
-    "billing_error": "The account has no money left: recharge it in the console.",
-    "model_not_found": "See which models there are with GET {api_url}/models, and whether the key may use them; "
-    "set KIMI_MODEL or the task's model.",
-    "content_filter": "Kimi's content filter refused the text; change the prompt.",
-    "invalid_request": "Sending it again would be refused again; change the task.",
-    "rate_limit": "That may pass; if it stays, lower the limits in config.yaml.",
-    "overloaded": "That may pass; topping up the account does not help.",
-    "server_error": "That may pass.",
-}
-_PERMISSION = "The key may not do this (API not open to it, or this address is not on the organization's list)."
-_REDIRECT = "The redirect was not followed, for the key must not go elsewhere; set KIMI_API_URL to the final address."
+# What a project may spend and what an account holds is told with several statuses and types, always in these words.
+_STATUSES_OF_MONEY = frozenset({None, 402, 403, 429})
+_STATUSES_OF_KEYS = frozenset({401, 403})
 
 
 @dataclass(frozen=True)
 class Failure:
     """Why one call failed. `action`: try again, never again, or pause the queue because every call would fail.
 
-    `retry_after` is what the server asked for, in seconds: a floor, not a promise.
+    `retry_after` is what the server asked for, in seconds: a floor, not a promise. With `until_next_day`, trying again
+    is of no use before Kimi's next day. `limit_told` is the limit that was hit, as far as Kimi's words tell it:
+    `requests_per_minute 3`, `concurrency 1`, `tokens_per_minute 100` or `tokens_per_day 1500000`.
     """
 
     kind: str
@@ -80,6 +73,8 @@ class Failure:
     http_status: int | None = None
     request_id: str | None = None
     retry_after: float | None = None
+    until_next_day: bool = False
+    limit_told: str | None = None
 
 
 class CallFailedError(KimiHooksError):
@@ -99,28 +94,36 @@ def classify(
     api_url: str,
     *,
     now: Callable[[], float] = time.time,
+    is_code_key: bool = False,
 ) -> Failure:
     """Tell what a refusal means by its HTTP status and error type; any body is taken, JSON or not.
 
     `status` is None for an error inside a stream. `now` is wall time in seconds, for a Retry-After that is a date.
+    `is_code_key`: the key is one of Kimi Code, which no address here takes.
     Source: the errors page of the Kimi platform, and recorded replies.
     """
     error_type, said = _read_error(body)
-    kind, action = _verdict(status, error_type)
+    kind, action = _verdict(status, error_type, said)
+    is_code_key = is_code_key and kind == "authentication_failed" and status in _STATUSES_OF_KEYS
+    refusal = Refusal(kind, status, error_type.strip(), said, host_of(api_url), api_url, action == "never", is_code_key)
     return Failure(
         kind=kind,
-        action=action,
-        message=_message(kind, action, status, said, api_url),
+        # Every call with such a key would be refused, whatever it asks for.
+        action="pause" if is_code_key else action,
+        message=_message(refusal),
         http_status=status,
         request_id=request_id(headers),
-        retry_after=_retry_after(headers, now),
+        retry_after=told.retry_after(_lowered(headers), now),
+        until_next_day=kind == "rate_limit" and told.is_of_the_day(said),
+        limit_told=told.limit(said) if kind == "rate_limit" else None,
     )
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """Find the id under which Kimi's support can look a request up."""
+    """Find the id under which Kimi's support can look a request up; nothing else of the headers is ever told."""
     lowered = _lowered(headers)
-    return next((lowered[name] for name in _REQUEST_ID_HEADERS if lowered.get(name)), None)
+    found = next((lowered[name] for name in _REQUEST_ID_HEADERS if lowered.get(name)), None)
+    return found if found is None else re.sub(r"[^!-~]", "?", found[:_REQUEST_ID])
 
 
 def host_of(api_url: str) -> str:
@@ -138,7 +141,9 @@ def excerpt(text: str) -> str:
     return hidden if len(hidden) <= _EXCERPT else hidden[: _EXCERPT - 1] + "…"
 
 
-def _verdict(status: int | None, error_type: str) -> tuple[str, Action]:
+def _verdict(status: int | None, error_type: str, said: str) -> tuple[str, Action]:
+    if status in _STATUSES_OF_MONEY and (told.is_over_budget(said) or told.is_out_of_money(said)):
+        return "billing_error", "pause"
     table = _BY_TYPE if status is not None else _BY_TYPE + _BY_TYPE_ALONE
     for word, kind, action in table:
         if word in error_type:
@@ -148,18 +153,10 @@ def _verdict(status: int | None, error_type: str) -> tuple[str, Action]:
     return _BY_STATUS.get(status, ("invalid_request", "never"))
 
 
-def _message(kind: str, action: Action, status: int | None, said: str, api_url: str) -> str:
-    place = f"Kimi at {host_of(api_url)} answered " + (f"HTTP {status}" if status else "with an error in the stream")
-    remedy = _REMEDY[kind].format(api_url=_without_userinfo(api_url))
-    if status is not None and 300 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
-        remedy = _REDIRECT
-    elif kind == "authentication_failed" and action == "never":
-        remedy = _PERMISSION
-    return f"{place}: {said or 'no reason given'}. {remedy}".replace(".. ", ". ")
-
-
-def _without_userinfo(api_url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", api_url).rstrip("/")
+def _message(refusal: Refusal) -> str:
+    how = f"HTTP {refusal.status}" if refusal.status else "with an error in the stream"
+    place = f"Kimi at {refusal.host} answered {how}"
+    return f"{place}: {refusal.said or 'no reason given'}. {remedy(refusal)}".replace(".. ", ". ")
 
 
 def _read_error(body: bytes) -> tuple[str, str]:
@@ -180,33 +177,6 @@ def _read_error(body: bytes) -> tuple[str, str]:
 def _word(error: dict[str, Any], name: str) -> str:
     value = error.get(name)
     return value if isinstance(value, str) else ""
-
-
-def _retry_after(headers: Mapping[str, str], now: Callable[[], float]) -> float | None:
-    lowered = _lowered(headers)
-    given = [_seconds(lowered.get(name), lowered, now) for name in ("retry-after", "x-retry-after")]
-    return max((seconds for seconds in given if seconds is not None), default=None)
-
-
-def _seconds(value: str | None, lowered: Mapping[str, str], now: Callable[[], float]) -> float | None:
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        date = _date(value)
-        if date is None:
-            return None
-        # The server's own Date is the better reference: our clock may be wrong.
-        seconds = date - (_date(lowered.get("date", "")) or now())
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
-
-
-def _date(value: str) -> float | None:
-    try:
-        return parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:

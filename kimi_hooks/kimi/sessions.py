@@ -27,6 +27,12 @@ _NO_ADDRESS = (
     urllib3.exceptions.LocationValueError,
 )
 
+_PASSING = "That may pass."
+_UNTRUSTED = (
+    "See whether the clock of this machine is right; if a proxy stands in between, name its certificates in "
+    "REQUESTS_CA_BUNDLE."
+)
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -117,14 +123,15 @@ class Sessions:
 
 
 def what_broke(error: Exception, place: str, connect: float, idle: float) -> str:
-    """Say what went wrong on the way to `place`, in one clause; the two limits are in seconds."""
+    """Say what went wrong on the way to `place`, and what to do; the two limits are in seconds."""
     if isinstance(error, requests.exceptions.ConnectTimeout):
-        return f"{place} could not be reached within {connect:g} s"
+        return f"{place} could not be reached within {connect:g} s. {_PASSING}"
     if isinstance(error, requests.exceptions.ReadTimeout | urllib3.exceptions.ReadTimeoutError):
-        return f"{place} sent nothing for {idle:g} s"
+        return f"{place} sent nothing for {idle:g} s. {_PASSING}"
     if isinstance(error, requests.exceptions.ProxyError):
-        return f"The proxy on the way to {place} failed: {_cause(error)}"
-    return f"The connection to {place} failed: {_cause(error)}"
+        return f"The proxy on the way to {place} failed: {_cause(error)}. {_PASSING} If it stays, see to HTTPS_PROXY."
+    untrusted = isinstance(causes.bottom(error), ssl.SSLCertVerificationError)
+    return f"The connection to {place} failed: {_cause(error)}. {_UNTRUSTED if untrusted else _PASSING}"
 
 
 def wrong_address(error: Exception) -> str | None:

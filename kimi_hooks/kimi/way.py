@@ -19,6 +19,8 @@ _ERROR_BODY = 65_536
 _DRAIN_SECONDS = 0.5
 _DRAIN_READS = 4
 _PIECE = 65_536
+# Kimi Code is another product, whose keys no address here takes (help centre).
+_CODE_KEY = "sk-kimi-"
 
 
 class Way:
@@ -117,7 +119,7 @@ class Line:
         if told := wrong_address(error):
             return Failure("invalid_request", "pause", told)
         told = what_broke(error, self.place, self._way.connect_timeout, self._way.idle_timeout)
-        return Failure("server_error", "retry", f"{told}. That may pass.", self._http_status, self._request_id)
+        return Failure("server_error", "retry", told, self._http_status, self._request_id)
 
 
 class _Body:
@@ -185,9 +187,14 @@ class Reply:
 
     def raise_for_refusal(self) -> None:
         """Raise CallFailedError unless the status says that all is well."""
-        if not 200 <= self.status < 300:  # noqa: PLR2004 - HTTP's own numbers
-            said, url = self._refusal(), self._line.endpoint.url
-            raise CallFailedError(classify(self.status, self._raw.headers, said, url, now=self._line.clock.now))
+        if 200 <= self.status < 300:  # noqa: PLR2004 - HTTP's own numbers
+            return
+        endpoint, now = self._line.endpoint, self._line.clock.now
+        # Out of the body before it is cut to size, or half the key could be left.
+        said = self._refusal().replace(endpoint.key.encode(), b"***")
+        is_code_key = endpoint.key.startswith(_CODE_KEY)
+        headers = self._raw.headers
+        raise CallFailedError(classify(self.status, headers, said, endpoint.url, now=now, is_code_key=is_code_key))
 
     def _refusal(self) -> bytes:
         """Read the words of a refusal as far as they come; the status is known without them."""

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from kimi_hooks.kimi.answer import Answer, Draft, conclude, take, take_whole
+from kimi_hooks.kimi.answer import Answer, Draft, conclude, take, take_object, take_whole
 from kimi_hooks.kimi.failure import CallFailedError
 from kimi_hooks.kimi.usage import Usage
 
@@ -27,9 +29,9 @@ def _end(reason: str, usage: Any = None) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": {}, "finish_reason": reason, "usage": usage}]}
 
 
-def _failed(*events: Any, done: bool = True) -> CallFailedError:
+def _failed(*events: Any, done: bool = True, cap: int | None = None) -> CallFailedError:
     with pytest.raises(CallFailedError) as caught:
-        conclude(_draft(*events, done=done), ())
+        conclude(replace(_draft(*events, done=done), cap=cap), ())
     return caught.value
 
 
@@ -90,17 +92,24 @@ def test_content_filter_ends_for_good() -> None:
 
 def test_reasoning_that_eats_the_cap() -> None:
     """Length without text says that max_tokens is too low, and what it took is told."""
-    error = _failed(_delta(reasoning_content="..."), _end("length", {"completion_tokens": 48}))
+    usage = {"completion_tokens": 48, "completion_tokens_details": {"reasoning_tokens": 45}}
+    error = _failed(_delta(reasoning_content="..."), _end("length", usage), cap=48)
     assert _verdict(error) == ("max_output_tokens", "never")
-    assert "max_tokens" in str(error)
-    assert error.usage == Usage(0, 48, 48, 0, 0)
+    assert "the reasoning ate the cap of 48 tokens on the answer (45 tokens of reasoning)" in str(error)
+    assert "Set max_tokens higher, or leave it out" in str(error)
+    assert error.usage == Usage(0, 48, 48, 0, 45)
 
 
-def test_a_cut_text_is_an_answer_with_a_warning() -> None:
-    """Length with text is a normal answer that says that it is cut."""
+def test_reasoning_that_eats_the_models_own_cap() -> None:
+    """Where no cap was sent, none is advised to be left out."""
+    error = _failed(_delta(reasoning_content="..."), _end("length"))
+    assert "the reasoning ate the model's own cap on the answer. Set max_tokens above that cap" in str(error)
+
+
+def test_a_cut_text_is_an_answer() -> None:
+    """Length with text is a normal answer; its finish_reason alone says that it is cut."""
     answer = conclude(_draft(_delta(content="half"), _end("length")), ())
-    assert (answer.text, answer.finish_reason) == ("half", "length")
-    assert "cut" in answer.warnings[0]
+    assert (answer.text, answer.finish_reason, answer.warnings) == ("half", "length", ())
 
 
 @pytest.mark.parametrize("text", ["", " \n"])
@@ -111,8 +120,36 @@ def test_an_empty_answer_is_tried_again(text: str) -> None:
 
 def test_other_reasons() -> None:
     """A reason that is not understood is a warning with text, and the end without."""
-    assert "tool_calls" in conclude(_draft(_delta(content="a"), _end("tool_calls")), ()).warnings[0]
-    assert _verdict(_failed(_delta(), _end("tool_calls"))) == ("unknown", "never")
+    assert "eos" in conclude(_draft(_delta(content="a"), _end("eos")), ()).warnings[0]
+    assert _verdict(_failed(_delta(), _end("eos"))) == ("unknown", "never")
+
+
+@pytest.mark.parametrize("text", ["", "Let me look that up."])
+def test_a_call_of_a_tool_is_no_answer(text: str) -> None:
+    """Who asks for a tool has not answered, whatever was said before it; that is told, and kept."""
+    call = {"index": 0, "id": "f:0", "type": "function", "function": {"name": "f", "arguments": ""}}
+    error = _failed(_delta(content=text), _delta(tool_calls=[call]), _end("tool_calls"))
+    assert _verdict(error) == ("unknown", "never")
+    assert "tools are not used here" in str(error)
+    assert error.partial == text
+
+
+def test_ends_of_lines_are_kept() -> None:
+    """No character of a text is taken for an end of a line and changed."""
+    text = "a\r\nb\rc\u2028d\u0085e\n"
+    pieces = [_delta(content=character) for character in text]
+    assert conclude(_draft(*pieces, _end("stop")), ()).text == text
+
+
+def test_many_small_pieces_take_little_room() -> None:
+    """An answer in pieces of two characters is not held many times over."""
+    draft, event = _draft(done=False), _delta(content="字字")
+    tracemalloc.start()
+    for _ in range(100_000):
+        take_object(draft, event)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 3 * 200_000 * 2
 
 
 @pytest.mark.parametrize("data", ['{"choices": [', "7", "null", "[]", '"x"', "[" * 10_000])

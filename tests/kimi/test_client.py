@@ -83,11 +83,12 @@ def test_warnings_reach_the_answer(client: Client, endpoint: Endpoint, standin: 
 
 
 def test_the_cap_counts_reasoning(client: Client, endpoint: Endpoint) -> None:
-    """A small cap is eaten by the reasoning; a middling one cuts the text, with a warning."""
-    assert failed(client, endpoint, max_tokens=5).failure.kind == "max_output_tokens"
+    """A small cap is eaten by the reasoning, which is told with its number; a middling one cuts the text."""
+    eaten = failed(client, endpoint, max_tokens=5)
+    assert eaten.failure.kind == "max_output_tokens"
+    assert "the cap of 5 tokens on the answer (5 tokens of reasoning)" in str(eaten)
     cut = ask(client, endpoint, max_tokens=30)
-    assert cut.finish_reason == "length"
-    assert "cut" in cut.warnings[0]
+    assert (cut.finish_reason, cut.warnings) == ("length", ())
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,25 @@ def test_a_key_that_the_server_repeats_is_not_shown(client: Client, endpoint: En
     assert "sk-right" not in str(failed(client, endpoint))
 
 
+def test_a_key_that_is_cut_off_in_a_message_is_not_shown_either(client: Client, standin: Standin) -> None:
+    """Foreign words are cut at 500 characters; half a key is not left at the end."""
+    key = "0123456789abcdef" * 4
+    standin.keys = None
+    standin.add(Fault("http", status=500, message="x" * 470 + key))
+    assert "01234567" not in str(failed(client, Endpoint(standin.url, key, standin=True)))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_of_kimi_code(client: Client, standin: Standin, status: int) -> None:
+    """Somebody who uses the key of the other product learns it, without seeing the key."""
+    standin.add(Fault("http", status=status))
+    standin.keys = None
+    error = failed(client, Endpoint(standin.url, "sk-kimi-of-nobody", standin=True))
+    assert error.failure.action == "pause"
+    assert "Kimi Code" in str(error)
+    assert "of-nobody" not in str(error)
+
+
 @pytest.mark.parametrize("key", ["sk-a\n", "sk-\r\nX: y", "sk-\u200b1", "sk a", "", "sk-\x00"])
 def test_a_key_with_an_odd_character_is_not_sent(client: Client, standin: Standin, key: str) -> None:
     """A key that cannot be one pauses the queue before anything leaves, without a traceback of the HTTP library."""

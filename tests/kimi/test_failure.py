@@ -41,11 +41,14 @@ def _classify(status: int | None, error_type: str | None = None, message: str = 
         (429, "rate_limit_reached_error", "rate_limit", "retry"),
         (429, "exceeded_current_quota_error", "billing_error", "pause"),
         (429, None, "rate_limit", "retry"),
+        (499, "client_closed_request", "server_error", "retry"),
+        (499, None, "server_error", "retry"),
         (500, "server_error", "server_error", "retry"),
         (500, "unexpected_output", "server_error", "retry"),
         (500, "invalid_request_error", "server_error", "retry"),
         (502, None, "server_error", "retry"),
         (503, "server_unavailable", "overloaded", "retry"),
+        (503, None, "overloaded", "retry"),
         (504, None, "server_error", "retry"),
         (529, None, "overloaded", "retry"),
         (301, None, "invalid_request", "never"),
@@ -99,18 +102,119 @@ def test_code_stands_in_for_type() -> None:
     assert classify(429, {}, body, _URL).kind == "billing_error"
 
 
-def test_a_wrong_key_names_both_sites() -> None:
-    """The usual reason of a 401 is the key of the other site, so both are named."""
-    message = _classify(401).message
-    assert "api.moonshot.cn" in message
-    assert "api.moonshot.ai" in message
+@pytest.mark.parametrize(
+    ("status", "error_type", "said", "kind"),
+    [
+        (429, "exceeded_current_quota_error", "m", "billing_error"),
+        (
+            403,
+            None,
+            "Your account org-1 <ak-1> is suspended due to insufficient balance, please recharge",
+            "billing_error",
+        ),
+        (403, "permission_denied_error", "You exceeded your current token quota: 1 2", "billing_error"),
+        (429, None, "You exceeded your current quota, please check your account balance", "billing_error"),
+        (429, "rate_limit_reached_error", "project daily budget reached", "billing_error"),
+        (403, "permission_denied_error", "Project Daily spending budget exceeded", "billing_error"),
+        (None, None, "insufficient balance", "billing_error"),
+    ],
+)
+def test_no_money_pauses_however_it_is_said(status: int | None, error_type: str | None, said: str, kind: str) -> None:
+    """An empty account and a used up budget of a project stop every call, whichever status and type tell it."""
+    failure = _classify(status, error_type, said)
+    assert (failure.kind, failure.action, failure.until_next_day, failure.limit_told) == (kind, "pause", False, None)
+    assert "kimi-hooks resume" in failure.message
+
+
+def test_words_of_money_in_a_prompt_do_not_pause() -> None:
+    """A request that is refused for what it asks ends alone, even if its words are quoted."""
+    assert _classify(400, "invalid_request_error", "bad text: insufficient balance").action == "never"
+
+
+@pytest.mark.parametrize(
+    ("said", "limit", "advice"),
+    [
+        ("Your account org-1 request reached organization max RPM: 3, please try again after 1 seconds",
+         "requests_per_minute 3", "set limits.requests_per_minute to 3 in config.yaml"),
+        ("request reached organization max concurrency: 1, please try again", "concurrency 1",
+         "set limits.concurrency to 1 in config.yaml"),
+        ("request reached max organization concurrency: 50", "concurrency 50", "limits.concurrency to 50"),
+        ("request reached organization TPM rate limit, current: 1410, limit: 100", "tokens_per_minute 100", "max_tokens"),
+        ("request reached project TPM rate limit, current:501, limit:500,000", "tokens_per_minute 500000", "max_tokens"),
+        ("request reached organization TPD rate limit, current: 1500001, limit: 1500000", "tokens_per_day 1500000",
+         "the next day"),
+        ("Organization Rate limit exceeded, please try again after 1 seconds", None, "lower the limits"),
+        ("max RPM: none", None, "lower the limits"),
+    ],
+)  # fmt: skip
+def test_the_limit_that_was_hit(said: str, limit: str | None, advice: str) -> None:
+    """Kimi's own number is handed on, with what to set."""
+    failure = _classify(429, "rate_limit_reached_error", said)
+    assert (failure.kind, failure.action, failure.limit_told) == ("rate_limit", "retry", limit)
+    assert advice in failure.message
+
+
+@pytest.mark.parametrize(
+    ("said", "until_next_day"),
+    [
+        ("request reached organization TPD rate limit, current: 1500001, limit: 1500000", True),
+        ("you have used up your tokens per day", True),
+        ("request reached organization max RPM: 3", False),
+    ],
+)
+def test_tokens_of_the_day(said: str, until_next_day: bool) -> None:
+    """Only a limit of the day is worth waiting for the next one."""
+    failure = _classify(429, "rate_limit_reached_error", said)
+    assert (failure.action, failure.until_next_day) == ("retry", until_next_day)
+
+
+def test_a_limit_is_told_only_of_a_limit() -> None:
+    """Words about limits in another refusal mean nothing."""
+    failure = _classify(400, "invalid_request_error", "TPD and max RPM: 3 are no parameters")
+    assert (failure.limit_told, failure.until_next_day) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "leaves_out"),
+    [
+        ("api.moonshot.cn", "key of platform.kimi.ai? Then set KIMI_API_URL=https://api.moonshot.ai/v1.", "kimi.com"),
+        ("api.moonshot.ai", "key of platform.kimi.com? Then set KIMI_API_URL=https://api.moonshot.cn/v1.", "kimi.ai"),
+        ("kimi.example.org", "belongs to the address in KIMI_API_URL", "platform."),
+    ],
+)
+def test_a_wrong_key_names_the_other_site(host: str, names: str, leaves_out: str) -> None:
+    """The usual reason of a 401 is a key of the other site, which is named; an address of one's own has none."""
+    message = classify(401, {}, b"", f"https://{host}/v1").message
+    assert names in message
+    assert leaves_out not in message
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_of_kimi_code_is_named_as_such(status: int) -> None:
+    """It is another product; no call can succeed with its key, so the queue waits."""
+    failure = classify(status, {}, b"", _URL, is_code_key=True)
+    assert (failure.kind, failure.action) == ("authentication_failed", "pause")
+    assert "Kimi Code" in failure.message
+    assert "api.moonshot.ai" not in failure.message
+
+
+def test_a_key_of_kimi_code_explains_nothing_else() -> None:
+    """Other refusals are what they are."""
+    assert "Kimi Code" not in classify(429, {}, b"", _URL, is_code_key=True).message
 
 
 def test_an_unknown_model_says_how_to_look() -> None:
     """A 404 tells where the list of models is, without what the URL holds of a user."""
-    failure = classify(404, {}, b"", "https://me:pw@api.moonshot.ai/v1/")
-    assert "GET https://api.moonshot.ai/v1/models" in failure.message
+    said = b'{"error":{"type":"resource_not_found_error","message":"Not found the model x or Permission denied"}}'
+    failure = classify(404, {}, said, "https://me:pw@api.moonshot.ai/v1/")
+    assert "`kimi-hooks models --remote` or GET https://api.moonshot.ai/v1/models" in failure.message
     assert "pw" not in failure.message
+    assert "ends in /v1" not in failure.message
+
+
+def test_a_404_that_does_not_come_from_kimi_names_the_address() -> None:
+    """Without Kimi's error type the path may be wrong, which is told too."""
+    assert "KIMI_API_URL is; it ends in /v1" in classify(404, {}, b"<html>Not Found</html>", _URL).message
 
 
 def test_a_redirect_says_why_it_was_refused() -> None:
@@ -149,6 +253,19 @@ def test_retry_after_as_a_date_from_the_standard_library() -> None:
 def test_request_id(name: str) -> None:
     """Each of the headers that hold an id for the support is read."""
     assert classify(500, {name: "abc"}, b"", _URL).request_id == "abc"
+
+
+def test_only_ids_for_the_support_are_read() -> None:
+    """Of the headers, those of the account are never told, and an id cannot write a line of a log."""
+    headers = {
+        "Msh-Org-Id": "org-12345",
+        "Msh-Uid": "u12345",
+        "Msh-Project-Id": "p12345",
+        "Msh-Request-Id": "a\nb" * 99,
+    }
+    failure = classify(500, headers, b"", _URL)
+    assert failure.request_id == ("a?b" * 99)[:200]
+    assert "12345" not in str(failure)
 
 
 def test_excerpts_are_short_and_hold_no_secret() -> None:
