@@ -12,6 +12,7 @@ from kimi_hooks.text import one_line
 Currency = Literal["CNY", "USD"]
 RetiredModels = Literal["substitute", "send", "fail"]
 Thinking = Literal["never", "always", "enabled", "switchable"]
+Sampling = Literal["temperature", "top_p", "n", "presence_penalty", "frequency_penalty"]
 Tokens = Annotated[int, Field(ge=1)]
 Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -48,8 +49,8 @@ class ModelPart(_Part):
     context: Tokens | None = None
     default_output: Tokens | None = None
     largest_output: Tokens | None = None
-    fixed: dict[str, Number] = {}
-    fixed_without_thinking: dict[str, Number] = {}
+    fixed: dict[Sampling, Number] = {}
+    fixed_without_thinking: dict[Sampling, Number] = {}
     reasoning_efforts: tuple[Name, ...] | None = None
     default_effort: Name | None = None
     thinking: Thinking | None = None

@@ -8,6 +8,7 @@ import yaml
 from kimi_hooks.config import MatcherPart, parse
 from kimi_hooks.defaults import folder
 from kimi_hooks.errors import ConfigError
+from kimi_hooks.kimi import model_file
 
 HOOK = {"command": "true"}
 
@@ -39,6 +40,19 @@ def test_the_smallest_config_has_the_documented_defaults() -> None:
         ("workspace: 1\nlimits: {requests_per_minut: 3}\n", "did you mean 'requests_per_minute'?"),
         ("workspace: 1\nlimits: {concurrency: 0}\n", "limits.concurrency"),
         ("workspace: 1\nkimi: {idle_timeout: soon}\n", "kimi.idle_timeout"),
+        ("workspace: 1\nkimi: {modles: {}}\n", "did you mean 'models'?"),
+        ("workspace: 1\nkimi: {models: {mine: {contxt: 1}}}\n", "'kimi.models.mine.contxt' (did you mean 'context'?)"),
+        ("workspace: 1\nkimi: {models: {mine: {context: 0}}}\n", "kimi.models.mine.context"),
+        ("workspace: 1\nkimi: {models: {mine: {fixed: {temprature: 1}}}}\n", "must be 'temperature'"),
+        ("workspace: 1\nkimi: {models: {mine: {thinking: on}}}\n", "kimi.models.mine.thinking"),
+        ("workspace: 1\nkimi: {models: {mine: {retired: soon}}}\n", "'soon' is no day; write it like 2026-11-22"),
+        ("workspace: 1\nkimi: {models: {mine: {prices: {EUR: {}}}}}\n", "must be 'CNY' or 'USD'"),
+        ("workspace: 1\nkimi: {models: {mine: {prices: {USD: {hit: 1, mis: 1}}}}}\n", "did you mean 'miss'?"),
+        ("workspace: 1\nkimi: {models: {mine: {prices: {USD: {hit: -1, miss: 1, output: 1}}}}}\n", "prices.USD.hit"),
+        ("workspace: 1\nkimi: {models: {mine: {prices: {USD: {hit: 1, miss: 1}}}}}\n", "prices.USD.output: is missing"),
+        ('workspace: 1\nkimi: {models: {"a\\tb": {}}}\n', "a control character"),
+        ("workspace: 1\nkimi: {retired_models: ignore}\n", "'substitute', 'send' or 'fail'"),
+        ("workspace: 1\nkimi: {currency: EUR}\n", "must be 'CNY' or 'USD'"),
         (config_with({"TaskComplete": []}), "did you mean 'TaskCompleted'?"),
         (config_with({"TaskCompleted": [{"hooks": [{"comand": "true"}]}]}), "did you mean 'command'?"),
         (config_with({"TaskCompleted": [{"matcher": "(", "hooks": [HOOK]}]}), "not a regular expression"),
@@ -63,6 +77,16 @@ def test_a_mistake_is_told_with_its_place(text: str, told: str) -> None:
     with pytest.raises(ConfigError, match=r"config\.yaml") as caught:
         parse(text, "config.yaml")
     assert told in str(caught.value)
+
+
+def test_every_fact_of_a_model_may_be_said() -> None:
+    """What stands in the program's own list may stand under kimi.models, days without quotes."""
+    said = yaml.safe_load(model_file.text())["models"]
+    for name, model in said.items():
+        text = yaml.safe_dump({"workspace": 1, "kimi": {"models": {name: model}}})
+        assert parse(text, "c").kimi.models[name].model_fields_set == set(model)
+    one = "workspace: 1\nkimi: {models: {kimi-k2.6: {retired: 2026-12-31, as_of: 2026-11-22}}}\n"
+    assert parse(one, "c").kimi.models["kimi-k2.6"].retired == "2026-12-31"
 
 
 def test_all_mistakes_are_told_at_once() -> None:

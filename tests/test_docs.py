@@ -22,6 +22,7 @@ import pytest
 
 from kimi_hooks import cli, config, ending, settings
 from kimi_hooks.config import Config, HandlerPart, MatcherPart
+from kimi_hooks.config_models import ModelPart, PricePart
 from kimi_hooks.errors import TaskError, TemplateError
 from kimi_hooks.events import FIELDS, KINDS
 from kimi_hooks.hooks import template
@@ -150,7 +151,8 @@ def test_every_config_key_is_in_the_documents() -> None:
         inner = getattr(field.annotation, "model_fields", {})
         for key in [f"{name}.{nested}" for nested in inner] or [field.alias or name]:
             assert key in rows
-    assert {*MatcherPart.model_fields, *HandlerPart.model_fields} <= rows
+    parts = (MatcherPart, HandlerPart, ModelPart, PricePart)
+    assert {key for part in parts for key in part.model_fields} <= rows
 
 
 def test_every_environment_name_is_in_the_documents() -> None:

@@ -78,8 +78,9 @@ def _ask(workspace: Workspace, config: Config, read: Settings) -> list[dict[str,
     key = read.get("KIMI_API_KEY")
     if not key:
         raise ConfigError(NO_KEY.format(file=workspace.secrets_file))
-    timeouts = {"connect_timeout": config.kimi.connect_timeout, "idle_timeout": config.kimi.idle_timeout}
-    return Client(clock=Clock(), **timeouts).models(Endpoint(read.values["KIMI_API_URL"], key))
+    kimi = config.kimi
+    client = Client(connect_timeout=kimi.connect_timeout, idle_timeout=kimi.idle_timeout, clock=Clock())
+    return client.models(Endpoint(read.values["KIMI_API_URL"], key))
 
 
 def _as_json(here: _Here, compared: Comparison | None) -> dict[str, Any]:
@@ -117,9 +118,11 @@ def _lines(here: _Here, compared: Comparison | None) -> Iterator[str]:
     yield from _table([HEAD, *(_row(here, model) for model in live)])
     yield ""
     yield from _legend(here)
-    yield from _wrapped(f"* {here.default} is asked when a task names no model ({here.settings.origins['KIMI_MODEL']})")
+    yield from _wrapped(
+        f"* asked when a task names no model: {harmless(here.default)} ({here.settings.origins['KIMI_MODEL']})"
+    )
     if about := here.known.about(here.default, here.url):
-        yield from _wrapped(f"! {about}")
+        yield from _wrapped(f"! {harmless(about)}")
     yield ""
     yield from _wrapped(_when_retired(here))
     yield ""
@@ -135,7 +138,10 @@ def _when_retired(here: _Here) -> str:
         "send": "are asked as they are",
         "fail": "are not asked, and the task fails",
     }
-    return f"Retired models {done[here.known.on_retired]} (kimi.retired_models), but only where they are surely gone: at {' and '.join(OFFICIAL)}, and by the imitation."
+    return (
+        f"Retired models {done[here.known.on_retired]} (kimi.retired_models), but only where they are surely gone: at"
+        f" {' and '.join(OFFICIAL)}, and by the imitation."
+    )
 
 
 def _row(here: _Here, model: Model) -> tuple[str, ...]:

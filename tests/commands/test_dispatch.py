@@ -81,7 +81,7 @@ def test_every_option_reaches_the_task_file(house: House, tmp_path: Path) -> Non
     (tmp_path / "a.txt").write_text("a")
     options = ["-p", "x", "-n", "it's a name", "-g", "-529", "--channel", "slack", "--thread-id", "14", "--account", "acc",
                "--reply-to", "77", "--model", "m", "--system", "s", "--temperature", "0.5", "--max-tokens", "9",
-               "--reasoning-effort", "low", "--timeout", "60", "--priority", "-2", "--not-before", "2999-01-01T00:00:00Z",
+               "--reasoning-effort", "low", "--thinking", "disabled", "--timeout", "60", "--priority", "-2", "--not-before", "2999-01-01T00:00:00Z",
                "--after", "one", "--after", "two", "--dedupe-key", "k", "--metadata", "a==b c", "--metadata", "n=1",
                "--standin"]  # fmt: skip
     finished = house.call("dispatch", *options)
@@ -89,6 +89,7 @@ def test_every_option_reaches_the_task_file(house: House, tmp_path: Path) -> Non
     assert dispatched(house) == {
         "prompt": "x", "name": "it's a name", "group": "-529", "channel": "slack", "thread_id": "14", "account": "acc",
         "reply_to": "77", "model": "m", "system": "s", "temperature": 0.5, "max_tokens": 9, "reasoning_effort": "low",
+        "thinking": "disabled",
         "timeout": 60.0, "priority": -2, "not_before": "2999-01-01T00:00:00Z", "after": ["one", "two"],
         "dedupe_key": "k", "metadata": {"a": "=b c", "n": "1"}, "standin": True,
     }  # fmt: skip

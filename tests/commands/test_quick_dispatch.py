@@ -21,7 +21,7 @@ from tests.house import KEY, PATIENCE, PROGRAM, House
 
 SLOW = {"pydantic", "pydantic_core", "yaml", "requests", "urllib3", "rich", "jinja2", "watchdog", "sqlite3"}
 EVERY_TEXT = ["-n", "it's a name", "-g", "-529", "--channel", "slack", "--thread-id", "14", "--account", "acc",
-              "--reply-to", "77", "--model", "m", "--system", "s", "--reasoning-effort", "low", "--standin",
+              "--reply-to", "77", "--model", "m", "--system", "s", "--reasoning-effort", "low", "--thinking", "enabled", "--standin",
               "--json"]  # fmt: skip
 
 

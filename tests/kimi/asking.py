@@ -9,7 +9,6 @@ import pytest
 from kimi_hooks.kimi import catalogue
 from kimi_hooks.kimi.client import Answer, CallFailedError, Client, Endpoint, Request
 
-
 KNOWN = catalogue.make()
 
 

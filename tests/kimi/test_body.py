@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -134,7 +135,7 @@ def test_thinking(model: str, word: str, sent: dict[str, str] | None, warned: bo
 )
 def test_what_was_thought_before_is_kept(model: str, word: str | None, sent: dict[str, str] | None) -> None:
     """kimi-k2.6 forgets its earlier reasoning unless it is told to keep it."""
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "user", "content": "hi"},
         {"role": "assistant", "content": "half", "reasoning_content": "hm", "partial": True},
     ]
