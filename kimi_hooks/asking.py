@@ -114,12 +114,13 @@ def _image(file: Found) -> Message:
 def _extract(asker: _Asker, file: Found) -> str:
     """Return the document's text, taken out by the endpoint that the task is for and by no other."""
     parts, endpoint = asker.parts, asker.endpoint
+    host = host_of(endpoint.url)
 
     def extract(data: bytes) -> str:
-        LOGGER.info("%s %s goes to %s to have its text taken out", asker.task_id, visible(file.name), endpoint.url)
+        LOGGER.info("%s %s goes to %s to have its text taken out", asker.task_id, visible(file.name), host)
         return parts.client.extract(asker.task_id, endpoint, file.name, data, deadline=asker.deadline)
 
-    whose = extracts.STANDIN if endpoint.standin else extracts.whose_kimi(host_of(endpoint.url))
+    whose = extracts.STANDIN if endpoint.standin else extracts.whose_kimi(host)
     patience = None if asker.deadline is None else asker.deadline - parts.clock.monotonic()
     return parts.extracts.text(file, whose, extract, patience)
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,6 +29,10 @@ def file(tmp_path: Path) -> Found:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "extracts"
+
+
+def saying(text: str) -> Callable[[bytes], str]:
+    return lambda _: text
 
 
 def never(_: bytes) -> str:
@@ -68,7 +73,7 @@ def test_texts_of_different_makers_are_never_mixed(folder: Path, file: Found) ->
     """Each host and the imitation have their own."""
     makers = [STANDIN, whose_kimi("api.moonshot.cn"), whose_kimi("api.moonshot.ai"), whose_kimi(STANDIN)]
     for maker in makers:
-        Extracts(folder).text(file, maker, lambda _, maker=maker: f"by {maker}", None)
+        Extracts(folder).text(file, maker, saying(f"by {maker}"), None)
     assert [Extracts(folder).text(file, maker, never, None) for maker in makers] == [f"by {maker}" for maker in makers]
 
 
