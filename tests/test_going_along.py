@@ -110,8 +110,11 @@ def test_a_model_without_eyes_is_not_sent_images(house: House) -> None:
     assert len(house.kimi.requests) == 1
 
 
-def test_the_text_of_a_document_goes_along_like_a_text_file(house: House, kimis_desk: Desk) -> None:
+def test_the_text_of_a_document_goes_along_like_a_text_file(
+    house: House, kimis_desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     """It goes up, its text comes back, it is deleted; then Kimi is asked with the text and never with the bytes."""
+    caplog.set_level("INFO")
     (house.home / "report.pdf").write_bytes(PDF)
     kimis_desk.letters += [*extraction("what it says: 標題"), answer()]
     house.drop("a.json", {"prompt": "sum it up", "context": "report.pdf"})
@@ -126,8 +129,8 @@ def test_the_text_of_a_document_goes_along_like_a_text_file(house: House, kimis_
     ]
     assert house.result()["output"] == "the answer"
     assert {came.headers["authorization"] for came in kimis_desk.came} == {f"Bearer {KEY}"}
-    assert "report.pdf goes to 127.0.0.1" in house.log
-    assert KEY not in house.log
+    assert "report.pdf goes to 127.0.0.1" in caplog.text
+    assert KEY not in caplog.text
 
 
 def test_a_document_is_uploaded_once(house: House, kimis_desk: Desk) -> None:
