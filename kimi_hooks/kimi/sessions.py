@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from kimi_hooks import causes
 from kimi_hooks.kimi.failure import excerpt
-from kimi_hooks.kimi.sockets import POOLS
+from kimi_hooks.kimi.sockets import KEEP_ALIVE, POOLS
 
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 # Not ValueError as a whole: requests also says InvalidHeader, a ValueError, about what a server sends.
@@ -70,14 +70,14 @@ class _Bearer:
 
 
 class _Adapter(HTTPAdapter):
-    """Makes connections that tell which socket they use, directly and through a proxy."""
+    """Makes connections that tell which socket they use, directly and through a proxy, and that are kept alive."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
+        super().init_poolmanager(*args, socket_options=KEEP_ALIVE, **options)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **options)
+        manager = super().proxy_manager_for(proxy, socket_options=KEEP_ALIVE, **options)
         if not proxy.lower().startswith("socks"):
             manager.pool_classes_by_scheme = POOLS
         return manager

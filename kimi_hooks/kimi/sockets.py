@@ -133,3 +133,10 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _SecurePool}
+# A call may be silent for an hour: without these, boxes on the way forget its connection, and nobody tells us.
+_SILENCE = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))
+KEEP_ALIVE = [
+    *HTTPConnection.default_socket_options,
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *([(socket.IPPROTO_TCP, _SILENCE, 60)] if _SILENCE is not None else []),
+]

@@ -92,7 +92,7 @@ class Line:
     def check(self) -> None:
         """Raise CallFailedError if the time is up or somebody has ended the call."""
         if self._left() <= 0:
-            raise self.fail("timeout", "never", f"The time for this task was over before {self.place} had answered.")
+            raise self.fail("timeout", "never", f"The time for this call was over before {self.place} had answered.")
         if self._call.aborted:
             raise self.fail("unknown", "retry", f"The call to {self.place} was ended from here.")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -49,11 +51,12 @@ class Desk:
 
 
 @contextmanager
-def desk(*letters: Letter) -> Iterator[Desk]:
+def desk(*letters: Letter, tls: ssl.SSLContext | None = None) -> Iterator[Desk]:
     """Give each request the next of the letters; one that comes when none is left gets 500."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    made = Desk(f"http://127.0.0.1:{server.server_address[1]}/v1", list(letters))
+    server = _Server(("127.0.0.1", 0), _Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    made = Desk(f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}/v1", list(letters))
     server.desk = made  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
@@ -72,6 +75,15 @@ def parts_of(body: bytes, content_type: str) -> Iterable[tuple[str, bytes]]:
     for piece in pieces:
         head, _, content = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
         yield head.decode(), content
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Pass over clients that hang up, for that is what some tests are about."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
 
 import pytest
 
@@ -12,6 +13,7 @@ from kimi_hooks.standin.server import Standin
 from tests.kimi.asking import ask, failed
 from tests.kimi.scripted import SSE, scripted
 
+_JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
 _EVENT = b'data: {"choices":[{"delta":{"content":"ok"},"finish_reason":"stop"}]}\n\n'
 
 
@@ -164,6 +166,42 @@ def test_a_stream_without_chunks_is_read_as_it_comes(client: Client) -> None:
     """Without chunked encoding the answer still ends at [DONE], not when the server closes."""
     with scripted(SSE + b"\r\n", _EVENT, b"data: [DONE]\n\n", hang_up=False) as server:
         assert ask(client, Endpoint(server.url, "k", standin=True)).text == "ok"
+
+
+def test_a_stream_as_it_may_come(client: Client) -> None:
+    """No charset, CRLF, comments, `data:` with and without a blank, other fields, characters that look like line ends,
+    and a character cut in two by the network: all of the text arrives, and nothing else.
+    """
+    events = (
+        ': keep alive\r\n\r\ndata:{"choices":[{"delta":{"content":"a\u2028b\u0085c\x0b"}}]}\r\n\r\n'.replace(
+            "\x0b", "\\u000b"
+        )
+        + 'event: x\r\nid: 7\r\ndata: {"choices":[{"delta":{"content":"世界🙂é\\r\\n"}}]}\r\n\r\n:\r\n'
+        + 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\r\n\r\ndata:[DONE]\r\n\r\n'
+    ).encode()
+    half = events.index("界".encode()) + 1
+    with scripted(SSE + b"\r\n" + events[:half], events[half:]) as server:
+        assert ask(client, Endpoint(server.url, "k", standin=True)).text == "a\u2028b\u0085c\x0b世界🙂é\r\n"
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_twenty_megabytes_are_not_held_many_times(streamed: bool) -> None:
+    """An answer of 20 MB takes about twice its size when it is streamed, and three times in one piece."""
+    piece = "x" * 20_000
+    if streamed:
+        event = b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % piece.encode()
+        pieces = [SSE + b"\r\n", *[event] * 1000, _EVENT, b"data: [DONE]\n\n"]
+    else:
+        begin, end = b'{"choices":[{"message":{"content":"', b'ok"},"finish_reason":"stop"}]}'
+        pieces = [_JSON, begin, *[piece.encode()] * 1000, end]
+    client = Client(clock=Clock(), stream=streamed)
+    with scripted(*pieces) as server:
+        tracemalloc.start()
+        answer = ask(client, Endpoint(server.url, "k", standin=True))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert answer.text == piece * 1000 + "ok"
+    assert peak < len(answer.text) * (2.5 if streamed else 3.5)
 
 
 def test_a_server_that_stays_after_done(client: Client) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -154,3 +155,50 @@ def test_abort_ends_only_its_own_call(
     assert all(other.result(10).finish_reason == "stop" for other in others)
     client.abort("a")
     _failure_of(stalled)
+
+
+def test_an_answer_of_an_hour(standin: Standin, endpoint: Endpoint) -> None:
+    """However long a stream flows, it is read to its end when the deadline allows it."""
+    now = [0.0]
+    standin.sleep = lambda seconds: now.__setitem__(0, now[0] + seconds)
+    standin.chunk_delay = 60.0
+    text = "sixteen letters\n" * 70
+    standin.add(Fault(text=text))
+    client = Client(clock=Clock(monotonic=lambda: now[0]))
+    assert client.ask("c", endpoint, request_of("x"), deadline=7200.0).text == text
+    assert now[0] > 3600
+
+
+def test_a_clock_that_is_set_back(standin: Standin, endpoint: Endpoint) -> None:
+    """What the clock on the wall says in the middle of a call changes nothing."""
+    wall = iter(range(2_000_000_000, 0, -86_400))
+    clock = Clock(now=lambda: float(next(wall)))
+    client = Client(clock=clock)
+    assert client.ask("c", endpoint, request_of("x"), deadline=clock.monotonic() + 60).finish_reason == "stop"
+    standin.add(Fault("http", status=429, headers={"Retry-After": "7"}))
+    with pytest.raises(CallFailedError) as caught:
+        client.ask("c", endpoint, request_of("x"), deadline=clock.monotonic() + 60)
+    assert caught.value.failure.retry_after == 7.0
+
+
+def test_a_big_prompt_may_take_longer_than_the_idle_limit() -> None:
+    """The idle limit holds for each piece of a prompt that leaves slowly, not for all of it together."""
+    done = b'data: {"choices":[{"delta":{"content":"ok"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    client = Client(clock=Clock(), idle_timeout=1.0)
+    with scripted(SSE + b"\r\n" + done, pause=0.15) as server:
+        answer = client.ask("c", Endpoint(server.url, "k", standin=True), request_of("x" * 20_000_000), deadline=None)
+    assert answer.text == "ok"
+
+
+def test_a_silent_connection_is_kept_alive(client: Client, pool: ThreadPoolExecutor) -> None:
+    """While Kimi thinks, the system asks the other end every minute whether it is still there."""
+    with scripted(hang_up=False) as server:
+        future = pool.submit(client.ask, "c", Endpoint(server.url, "k", standin=True), request_of("x"), deadline=None)
+        assert server.sent.wait(10)
+        sock = client._way._calls._calls["c"]._socket
+        assert sock is not None
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        silence = getattr(socket, "TCP_KEEPIDLE", None) or getattr(socket, "TCP_KEEPALIVE")  # noqa: B009 - macOS has only that
+        assert sock.getsockopt(socket.IPPROTO_TCP, silence) == 60
+        client.abort("c")
+        _failure_of(future)

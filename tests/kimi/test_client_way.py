@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,8 +18,13 @@ from kimi_hooks.clock import Clock
 from kimi_hooks.kimi.client import Client, Endpoint
 from kimi_hooks.standin.faults import Fault
 from kimi_hooks.standin.server import Standin
+from tests.house import House
 from tests.kimi.asking import ask, failed
+from tests.kimi.desk import Letter, desk
+from tests.kimi.proxy import tunnelling
 
+_BODY = json.dumps({"choices": [{"message": {"content": "OK"}, "finish_reason": "stop"}]}).encode()
+_ANSWER = Letter(200, _BODY, {"Content-Type": "application/json"})
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
@@ -82,13 +93,10 @@ def test_a_redirect_is_not_followed(client: Client, endpoint: Endpoint, standin:
 
 
 def test_the_environments_proxy_is_for_kimi_only(
-    client: Client, standin: Standin, monkeypatch: pytest.MonkeyPatch
+    client: Client, standin: Standin, proxies: Callable[[str], None]
 ) -> None:
     """The imitation is asked directly whatever the environment says; Kimi is asked through the proxy."""
-    for name in _PROXIES:
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
+    proxies("http://127.0.0.1:9")
     assert ask(client, Endpoint(standin.url, "sk-right", standin=True)).finish_reason == "stop"
     assert "proxy" in failed(client, Endpoint(standin.url, "sk-right")).failure.message
     assert ask(Client(clock=Clock(), trust_env=False), Endpoint(standin.url, "sk-right")).text
@@ -156,12 +164,141 @@ def test_a_reply_with_senseless_headers(client: Client, monkeypatch: pytest.Monk
     assert "Content-Length with two values" in str(error)
 
 
-def test_a_proxy_that_is_none_pauses(client: Client, standin: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Make a self-signed certificate for 127.0.0.1, and its key."""
+    folder = tmp_path_factory.mktemp("certificate")
+    made = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-out", made[0], "-keyout", made[1]],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return made
+
+
+@pytest.fixture
+def tls(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+@pytest.fixture
+def proxies(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Give a function that makes one address the environment's proxy for everything."""
+
+    def through(url: str) -> None:
+        for name in _PROXIES:
+            monkeypatch.setenv(name, url)
+
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return through
+
+
+def test_a_certificate_that_nobody_signed(client: Client, tls: ssl.SSLContext) -> None:
+    """A self-signed certificate is named as the cause, with what to do, and the key is not sent."""
+    with desk(_ANSWER, tls=tls) as server:
+        error = failed(client, Endpoint(server.url, "sk-right", standin=True))
+    assert (error.failure.kind, error.failure.action) == ("server_error", "retry")
+    assert "the certificate is not trusted: self-signed certificate" in str(error)
+    assert "REQUESTS_CA_BUNDLE" in str(error)
+    assert server.came == []
+
+
+def test_a_certificate_that_the_environment_trusts(
+    client: Client, tls: ssl.SSLContext, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Certificates named in REQUESTS_CA_BUNDLE count."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    monkeypatch.setenv("NO_PROXY", "*")
+    with desk(_ANSWER, tls=tls) as server:
+        assert ask(client, Endpoint(server.url, "sk-right")).text == "OK"
+
+
+def test_a_tunnel_through_a_proxy(
+    client: Client,
+    tls: ssl.SSLContext,
+    certificate: tuple[Path, Path],
+    proxies: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An address with https is asked through the environment's proxy, which does not see the key."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    with tunnelling() as proxy, desk(_ANSWER, tls=tls) as server:
+        proxies(proxy.url)
+        assert ask(client, Endpoint(server.url, "sk-right")).text == "OK"
+    (head,) = proxy.heads
+    assert head.startswith("CONNECT 127.0.0.1:")
+    assert "sk-right" not in head
+    assert server.came[0].headers["authorization"] == "Bearer sk-right"
+
+
+def test_a_call_through_a_tunnel_can_be_ended(
+    client: Client,
+    tls: ssl.SSLContext,
+    certificate: tuple[Path, Path],
+    proxies: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither proxy nor TLS keeps a call alive that is ended from here."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    asked, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        asked.set()
+        go_on.wait(10)
+
+    with tunnelling() as proxy, desk(Letter(200, before=hold), tls=tls) as server, ThreadPoolExecutor() as pool:
+        proxies(proxy.url)
+        future = pool.submit(ask, client, Endpoint(server.url, "sk-right"))
+        assert asked.wait(10)
+        client.abort("call-1")
+        assert "ended from here" in str(future.exception(10))
+        go_on.set()
+
+
+def test_a_plain_address_through_a_proxy(client: Client, proxies: Callable[[str], None]) -> None:
+    """An address without TLS is asked through the proxy too."""
+    with desk(_ANSWER) as proxy:
+        proxies(proxy.url)
+        assert ask(client, Endpoint("http://kimi.invalid/v1", "sk-right")).text == "OK"
+    assert proxy.lines == ["POST http://kimi.invalid/v1/chat/completions"]
+
+
+def test_no_proxy_is_heeded(
+    client: Client, standin: Standin, proxies: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address that NO_PROXY names is asked directly."""
+    proxies("http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert ask(client, Endpoint(standin.url, "sk-right")).text
+
+
+def test_a_proxy_that_is_none_pauses(client: Client, standin: Standin, proxies: Callable[[str], None]) -> None:
     """A proxy address that cannot be one is named as what it is."""
-    for name in _PROXIES:
-        monkeypatch.setenv(name, "http://")
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
+    proxies("http://")
     error = failed(client, Endpoint(standin.url, "sk-right"))
     assert error.failure.action == "pause"
-    assert "proxy" in str(error)
+    assert "proxy" in error.failure.message
+
+
+@pytest.mark.parametrize("key", ["sk-test-key-of-nobody\n", "  sk-test-key-of-nobody\r\n"])
+def test_blanks_around_a_key_of_the_environment(house: House, key: str) -> None:
+    """A line end that came along with the key, as `$(cat file)` of some shells leaves it, does no harm."""
+    house.drop("a.md", "a")
+    house.drain(KIMI_API_KEY=key)
+    assert house.result()["outcome"] == "done"
+
+
+def test_a_key_of_two_lines_in_the_secrets_file(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """A key with a line end inside sends nothing: the queue waits, and the log says where the character is."""
+    house.workspace.secrets_file.write_text('KIMI_API_KEY="sk-test\\nX-Other: 1"\n')
+    del house.environ["KIMI_API_KEY"]
+    house.drop("a.md", "a")
+    house.drain()
+    assert house.kimi.requests == ()
+    assert "queue paused (authentication_failed)" in caplog.text
+    assert "U+000A at position 8" in caplog.text
+    assert "X-Other" not in caplog.text

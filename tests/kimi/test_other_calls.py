@@ -60,9 +60,9 @@ def test_the_list_of_models(client: Client, standin: Standin) -> None:
 
 def test_the_list_of_models_may_be_slow() -> None:
     """A server that is silent for longer than the idle limit before its first word is waited for."""
-    slow = Letter(200, b'{"data":[]}', before=lambda: threading.Event().wait(0.2))
+    slow = Letter(200, b'{"data":[]}', before=lambda: threading.Event().wait(0.6))
     with desk(slow) as server:
-        assert models(Client(clock=Clock(), idle_timeout=0.05), endpoint(server)) == []
+        assert models(Client(clock=Clock(), idle_timeout=0.2), endpoint(server)) == []
 
 
 def test_the_list_of_models_is_not_waited_for_without_end() -> None:

@@ -22,7 +22,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def client() -> Client:
-    return Client(clock=Clock(), stream=False, idle_timeout=0.1)
+    return Client(clock=Clock(), stream=False, idle_timeout=0.4)
 
 
 def test_a_whole_answer_is_asked_for(client: Client, endpoint: Endpoint, standin: Standin) -> None:
@@ -39,7 +39,7 @@ def test_a_whole_answer_is_asked_for(client: Client, endpoint: Endpoint, standin
 
 def test_the_headers_may_come_late(client: Client) -> None:
     """Kimi sends no header before the answer is complete, so the idle limit does not hold until then."""
-    with desk(Letter(200, BODY, JSON, before=lambda: threading.Event().wait(0.3))) as server:
+    with desk(Letter(200, BODY, JSON, before=lambda: threading.Event().wait(0.8))) as server:
         assert ask(client, Endpoint(server.url, "k", standin=True)).text == "OK"
 
 
@@ -58,7 +58,7 @@ def test_the_idle_limit_holds_for_the_body(client: Client) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
     with scripted(head, hang_up=False) as server:
         error = failed(client, Endpoint(server.url, "k", standin=True))
-    assert "sent nothing for 0.1 s" in str(error)
+    assert "sent nothing for 0.4 s" in str(error)
 
 
 def test_a_server_that_streams_all_the_same(client: Client) -> None:
@@ -94,8 +94,8 @@ def test_an_answer_without_its_end(client: Client) -> None:
 
 def test_the_runner_asks_so_when_told(house: House) -> None:
     """`kimi.stream: false` reaches the real program: one request without `stream`, and its answer in the result."""
-    house.configure(kimi={"stream": False, "idle_timeout": 0.2})
-    house.kimi.latency = 0.5
+    house.configure(kimi={"stream": False, "idle_timeout": 0.5})
+    house.kimi.latency = 1.0
     house.drop("a.md", "a")
     assert house.call("run", "--drain").returncode == 0
     (request,) = house.kimi.requests
