@@ -13,12 +13,13 @@ import click
 from kimi_hooks import lock, plain_task, settings
 from kimi_hooks.clock import Clock
 from kimi_hooks.commands import Home, completing, json_option, print_json
-from kimi_hooks.commands.telling import spelt, warn_of_model, warn_of_queue
+from kimi_hooks.commands.telling import spelt, warn_of_queue
 from kimi_hooks.context import Limits, locate, look
 from kimi_hooks.dispatching import dispatch
 from kimi_hooks.errors import TaskError
+from kimi_hooks.kimi import model_file
 from kimi_hooks.text import DERIVED_NAME, derived_name
-from kimi_hooks.workspace import Workspace, read_basics
+from kimi_hooks.workspace import Workspace, read_basics, read_config
 
 NO_KEY = """no API key. Put it into {file} as KIMI_API_KEY=sk-... (or export KIMI_API_KEY), \
 or try without one: add --standin, and a local imitation answers"""
@@ -104,9 +105,8 @@ def dispatch_command(
     if start:
         # Only now: a runner that was just leaving would not have seen the file.
         _start(workspace, has_key=known.get("KIMI_API_KEY") is not None)
-    values = known.values
-    model = options["model"] or values["KIMI_MODEL"]
-    warn_of_model(workspace, model, values["KIMI_API_URL"], standin=options["standin"])
+    model, api_url = options["model"] or known.values["KIMI_MODEL"], known.values["KIMI_API_URL"]
+    _warn_of_model(workspace, model, api_url, standin=options["standin"])
     warn_of_queue(workspace, known.mark if known.get("KIMI_API_KEY") and not options["standin"] else None)
     if do_wait:
         from kimi_hooks.commands.wait import wait_and_print  # noqa: PLC0415 - a plain dispatch must be quick
@@ -123,6 +123,16 @@ def _checked(data: dict[str, Any], default_name: str) -> tuple[str, list[str]]:
 
     found, warnings = task.check(data, default_name=default_name, where="dispatch")
     return found.name, warnings
+
+
+def _warn_of_model(workspace: Workspace, model: str, api_url: str, *, standin: bool) -> None:
+    """Say on stderr that a model is retired, and what is asked in its place."""
+    if model_file.may_be_retired(model):
+        from kimi_hooks.kimi import catalogue  # noqa: PLC0415 - dispatch must be quick; most models are not retired
+
+        about = catalogue.make(read_config(workspace).kimi).about(model, api_url, standin=standin)
+        if about is not None:
+            click.echo(f"kimi-hooks: {about}", err=True)
 
 
 def _runner_has_key(workspace: Workspace) -> bool:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kimi_hooks import lock, workspace
-from kimi_hooks.kimi import model_file
-from kimi_hooks.workspace import Workspace, read_config
+from kimi_hooks.workspace import Workspace
 
 if TYPE_CHECKING:
     from kimi_hooks.journal.facts import Pause
@@ -45,16 +44,6 @@ def warn_of_queue(found: Workspace, mark: str | None = None) -> None:
     pause = _pause(found)
     if pause is not None:
         tell_pause(found, pause)
-
-
-def warn_of_model(found: Workspace, model: str, api_url: str, *, standin: bool) -> None:
-    """Say on stderr that a model is retired, and what is asked in its place."""
-    if model_file.may_be_retired(model):
-        from kimi_hooks.kimi import catalogue  # noqa: PLC0415 - dispatch must be quick; most models are not retired
-
-        about = catalogue.make(read_config(found).kimi).about(model, api_url, standin=standin)
-        if about is not None:
-            click.echo(f"kimi-hooks: {about}", err=True)
 
 
 def _pause(found: Workspace) -> Pause | None:

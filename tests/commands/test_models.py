@@ -135,7 +135,7 @@ def test_a_refused_key_is_told_in_one_line(house: House) -> None:
     """With the remedy, and without the key."""
     finished = house.call("models", "--remote", KIMI_API_KEY="sk-of-the-other-site")
     assert (finished.returncode, finished.stdout, finished.stderr.count("\n")) == (1, "", 1)
-    assert "Set KIMI_API_KEY and KIMI_API_URL so that they belong together" in finished.stderr
+    assert "KIMI_API_KEY is right and belongs to the address in KIMI_API_URL" in finished.stderr
     assert "sk-of-the-other-site" not in finished.stderr
 
 
