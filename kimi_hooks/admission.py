@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from kimi_hooks import asking, limits
+from kimi_hooks import addressee, asking, limits
 from kimi_hooks.clock import day_began, next_day
+from kimi_hooks.context import Found
 from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import facts, sends, starts, tasks
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.sends import Send
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
-from kimi_hooks.kimi.estimate import text_tokens
+from kimi_hooks.kimi.estimate import IMAGE_TOKENS, text_tokens
 from kimi_hooks.kimi.failure import CallFailedError
 from kimi_hooks.parts import Parts
 from kimi_hooks.task import Task
 
-_ASCII_PER_TOKEN = 3
+# Most of a document is layout, fonts and pictures.
+_BYTES_PER_TOKEN: Mapping[str, int] = {"text": 3, "document": 30}
 # What the API takes for a cap where a request names none and nothing is known of the model.
 _USUAL_CAP = 32_768
 
@@ -101,19 +104,25 @@ def _weigh(parts: Parts, db: Connection, task_id: str) -> Send:
     known = None
     with suppress(CallFailedError):
         # Of a model that is not to be asked any more the worker tells.
-        known = parts.catalogue.find(asking.resolved(parts, task).model)
+        known = parts.catalogue.find(addressee.resolved(parts, task).model)
     cap = task.max_tokens or (known and known.default_output) or _USUAL_CAP
     prompt = text_tokens(task.prompt) + text_tokens(task.system or "") + _files(parts, task_id, task)
     return Send(task_id, prompt, prompt + cap)
 
 
 def _files(parts: Parts, task_id: str, task: Task) -> int:
+    """Guess the tokens of what goes along; reading it all here would hold up the queue."""
     kept = parts.workspace.turns / task_id
-    files = list(kept.iterdir()) if kept.is_dir() else []
+    earlier = sum(file.stat().st_size for file in kept.iterdir()) if kept.is_dir() else 0
+    found: list[Found] = []
     with suppress(TaskError):
         # What is wrong with them is told when the request is built.
-        files += asking.context_files(parts, task, must_exist=True)
-    return sum(file.stat().st_size // _ASCII_PER_TOKEN for file in files if file.is_file())
+        found = asking.context_files(parts, task)
+    return earlier // _BYTES_PER_TOKEN["text"] + sum(map(_file, found))
+
+
+def _file(file: Found) -> int:
+    return IMAGE_TOKENS if file.kind.way == "image" else file.size // _BYTES_PER_TOKEN[file.kind.way]
 
 
 def _used(db: Connection, now: float, currency: str | None) -> sends.Used | None:

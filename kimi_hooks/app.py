@@ -12,6 +12,7 @@ from kimi_hooks import atomic
 from kimi_hooks import settings as settings_module
 from kimi_hooks.clock import Clock
 from kimi_hooks.config import Config
+from kimi_hooks.extracts import Extracts
 from kimi_hooks.hooks.command import Site
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.kimi import catalogue
@@ -39,6 +40,7 @@ def assemble(workspace: Workspace, environ: Mapping[str, str] = os.environ, cloc
         clock=clock,
         bell=Bell(),
         journal=Journal(workspace.journal_file),
+        extracts=Extracts(workspace.extracts),
         outbox=Outbox(workspace.outbox, workspace.incoming, clock, config.settle_seconds),
         catalogue=catalogue.make(config.kimi),
         client=Client(

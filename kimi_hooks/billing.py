@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from kimi_hooks import asking
+from kimi_hooks import addressee
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.kimi.client import Answer, Usage
 from kimi_hooks.kimi.failure import CallFailedError, Failure
@@ -24,7 +24,7 @@ def of_answer(parts: Parts, entry: Entry, answer: Answer, asked: str) -> Taken:
 def of_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedError) -> Taken:
     """Return what a call took whose request has left: it may have been paid for, unless Kimi refused it."""
     if error.usage is not None:
-        return _priced(parts, entry, error.usage, asking.resolved(parts, task).model)
+        return _priced(parts, entry, error.usage, addressee.resolved(parts, task).model)
     return NOTHING if entry.standin or _is_refusal(error.failure) else UNKNOWN
 
 

@@ -191,6 +191,7 @@ class Config(_Part):
     openclaw: OpenclawPart = OpenclawPart()
     report: ReportPart = ReportPart()
     max_task_bytes: Count = 10 * 1024 * 1024
+    max_context_bytes: Count = 100_000_000
     settle_seconds: Seconds = 0.5
     grace_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
     context_roots: tuple[str, ...] | None = None
@@ -214,7 +215,7 @@ class Config(_Part):
             "WEBHOOK_URL": self.webhook.url,
             "OPENCLAW_GATEWAY_URL": self.openclaw.gateway_url,
         }
-        return Basics(settings, self.max_task_bytes, self.context_roots)
+        return Basics(settings, self.max_task_bytes, self.max_context_bytes, self.context_roots)
 
     def each_hook(self) -> tuple[Hook, ...]:
         """Return every hook in the order of the file, none when `disableAllHooks` is on."""

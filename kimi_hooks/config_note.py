@@ -32,6 +32,7 @@ class Basics:
 
     settings: Mapping[str, str | None]
     max_task_bytes: int
+    max_context_bytes: int
     context_roots: tuple[str, ...] | None
 
 
@@ -71,14 +72,14 @@ def _own_bytes(file: Path) -> bytes:
 
 def _basics(said: Any) -> Basics:
     """Return the values if they can be such. Raises ValueError, TypeError and KeyError."""
-    settings, size, roots = said["settings"], said["max_task_bytes"], said["context_roots"]
+    settings, roots = said["settings"], said["context_roots"]
+    sizes = said["max_task_bytes"], said["max_context_bytes"]
     if not (
         isinstance(settings, dict)
         and settings.keys() == SETTINGS
         and all(value is None or isinstance(value, str) for value in settings.values())
-        and type(size) is int
-        and size >= 1
+        and all(type(size) is int and size >= 1 for size in sizes)
         and (roots is None or (isinstance(roots, list) and all(isinstance(root, str) for root in roots)))
     ):
         raise ValueError("no note of ours")
-    return Basics(settings, size, None if roots is None else tuple(roots))
+    return Basics(settings, *sizes, None if roots is None else tuple(roots))

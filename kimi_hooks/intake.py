@@ -123,7 +123,7 @@ def _accepted(parts: Parts, claim: Claim, shown: str) -> _Read:
         # Anybody can write the word; only our own user is believed about where a task was sent from.
         task = task.model_copy(update={"dispatched_from": None})
     try:
-        asking.context_files(parts, task, must_exist=not task.after)
+        asking.check_context(parts, task)
     except TaskError as error:
         return _Read(claim, task, refusal=f"{shown}: {error}")
     return _Read(claim, task, tuple(warnings))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from kimi_hooks import backoff, limits
 from kimi_hooks.clock import Clock
 from kimi_hooks.config import Config
+from kimi_hooks.extracts import Extracts
 from kimi_hooks.hooks.command import Site
 from kimi_hooks.journal import standing
 from kimi_hooks.journal.standing import Standing
@@ -42,6 +43,7 @@ class Parts:
     clock: Clock
     bell: Bell
     journal: Journal
+    extracts: Extracts
     outbox: Outbox
     catalogue: Catalogue
     client: Client

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from functools import partial
 
-from kimi_hooks import atomic, continuing, ending, intake, results, turns, worker
+from kimi_hooks import atomic, continuing, ending, extracts, intake, results, turns, worker
 from kimi_hooks.ending import Failure
 from kimi_hooks.journal import deliveries, jumps, sends, tasks
 from kimi_hooks.journal.store import Connection
@@ -17,6 +17,7 @@ from kimi_hooks.states import State
 
 OTHERS_WRITE_SECONDS = 3600.0
 KEEP_RUNS_SECONDS = 7 * 24 * 3600.0
+KEEP_EXTRACTS_SECONDS = 30 * 24 * 3600.0
 REPEATED = "a call was cut when the runner died; it was made again, so it may have been paid twice"
 REPEATED_IMITATION = "a call was cut when the runner died; it was made again"
 
@@ -47,6 +48,7 @@ def _tidy(parts: Parts, now: float) -> None:
     atomic.remove_leftovers(parts.workspace.incoming, now)
     atomic.remove_leftovers(parts.workspace.outbox, now - OTHERS_WRITE_SECONDS)
     atomic.remove_leftovers(parts.workspace.spool, now - OTHERS_WRITE_SECONDS)
+    extracts.tidy(parts.workspace.extracts, now - KEEP_EXTRACTS_SECONDS)
     for folder in parts.workspace.turns.iterdir():
         entry = parts.journal.read(partial(tasks.get, task_id=folder.name))
         if entry is not None and tasks.is_ended(entry):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from kimi_hooks import asking, results
+from kimi_hooks import addressee, asking, results
 from kimi_hooks.ending import Call, Failure, end
 from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import reuse
@@ -35,11 +35,12 @@ def look_for_answer(parts: Parts, entry: Entry, task: Task) -> None:
     else:
         currency = found["cost"]["currency"] if found["cost"] else None
         call = Call(Taken(currency=currency), reused_from=found["task_id"])
-        end(parts, asking.warned(parts, entry, task), task, _turn(found), None, call)
+        end(parts, addressee.warned(parts, entry, task), task, _turn(found), None, call)
 
 
 def _found(parts: Parts, entry: Entry, task: Task) -> dict[str, Any] | None:
-    fingerprint = asking.fingerprint(parts, entry, asking.request_for(parts, task))
+    endpoint, deadline = addressee.endpoint_of(parts, entry), parts.clock.monotonic() + task.timeout
+    fingerprint = asking.fingerprint(parts, entry, asking.request_for(parts, entry.id, task, endpoint, deadline))
     since = parts.clock.now() - (entry.reuse or 0.0)
     for task_id in parts.journal.read(partial(reuse.answered_before, fingerprint=fingerprint, since=since)):
         result = results.read(parts.workspace.results, task_id)

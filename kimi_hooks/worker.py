@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from kimi_hooks import asking, billing, continuing, notifying, slowing
+from kimi_hooks import addressee, asking, billing, continuing, notifying, slowing
 from kimi_hooks.clock import kimi_day
 from kimi_hooks.ending import Call, Failure, carry_on, end
 from kimi_hooks.errors import TaskError
@@ -42,7 +42,7 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
         return
     mark = parts.settings.current.mark
     try:
-        entry = asking.warned(parts, entry, task)
+        entry = addressee.warned(parts, entry, task)
         turn, call = ask(parts, entry, task, watcher)
     except TaskError as error:
         end(parts, entry, task, None, Failure("invalid_task", str(error)))
@@ -59,11 +59,11 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
 
 def ask(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> tuple[dict[str, Any], Call]:
     """Call Kimi; return what the result says of the answer, and the call. Raises TaskError and CallFailedError."""
-    endpoint = asking.endpoint_of(parts, entry)
-    asked = asking.request_for(parts, task)
+    endpoint = addressee.endpoint_of(parts, entry)
+    deadline = _deadline(parts, entry)
+    asked = asking.request_for(parts, entry.id, task, endpoint, deadline)
     request = continuing.with_earlier(parts, entry, asked)
     transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=endpoint.url)
-    deadline = _deadline(parts, entry)
     answer = parts.client.ask(entry.id, endpoint, request, deadline=deadline, on_left=watcher.leave)
     # Only a whole answer will do for others.
     fingerprint = asking.fingerprint(parts, entry, asked) if answer.finish_reason == "stop" else None

@@ -60,6 +60,10 @@ class Workspace:
         return self.spool / "turns"
 
     @property
+    def extracts(self) -> Path:
+        return self.spool / "extracts"
+
+    @property
     def rejected(self) -> Path:
         return self.spool / "rejected"
 
@@ -97,6 +101,7 @@ class Workspace:
             self.results,
             self.incoming,
             self.turns,
+            self.extracts,
             self.rejected,
             self.hook_runs,
             self.bell,

@@ -14,7 +14,7 @@ from kimi_hooks import lock, plain_task, settings
 from kimi_hooks.clock import Clock
 from kimi_hooks.commands import Home, completing, json_option, print_json
 from kimi_hooks.commands.telling import spelt, warn_of_queue
-from kimi_hooks.context import locate
+from kimi_hooks.context import Limits, locate, look
 from kimi_hooks.dispatching import dispatch
 from kimi_hooks.errors import TaskError
 from kimi_hooks.kimi import model_file
@@ -45,7 +45,7 @@ or try without one: add --standin, and a local imitation answers"""
     multiple=True,
     metavar="FILE...",
     shell_complete=completing.file,
-    help="Text files that Kimi shall read first.",
+    help="Files that Kimi shall read first: text, images, PDF, Office.",
 )
 @click.option("--timeout", type=float, help="Seconds from the first call. Default: 3600.")
 @click.option("--priority", type=int, help="Higher goes first. Default: 0.")
@@ -96,7 +96,9 @@ def dispatch_command(
     options["context"] += tuple(word for word in rest if word != "-")
     data = _data(text, options)
     name, warnings = _checked(data, derived_name(text, DERIVED_NAME))
-    locate(workspace, basics.context_roots, data.get("context", ()), Path.cwd(), must_exist="after" not in data)
+    paths = locate(workspace, basics.context_roots, data.get("context", ()), Path.cwd())
+    if "after" not in data:
+        look(paths, Limits(basics.max_task_bytes, basics.max_context_bytes))
     dropped = dispatch(workspace, {**data, "name": name}, basics.max_task_bytes, Clock())
     if dropped.is_repeat:
         warnings.append("this dedupe key was seen in the last 24 hours; nothing new runs")

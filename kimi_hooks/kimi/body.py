@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kimi_hooks.kimi.estimate import message_tokens
 from kimi_hooks.kimi.failure import CallFailedError, Failure
 from kimi_hooks.kimi.model import Model
 
@@ -69,21 +68,11 @@ def _put_cap(body: dict[str, Any], request: Request, known: Model) -> list[str]:
     wanted = request.max_tokens
     if wanted is None:
         return []
-    room = _room(request, known)
+    room = known.largest_output
     body["max_completion_tokens"] = cap = wanted if room is None else min(wanted, room)
     if cap == wanted:
         return []
-    return [f"max_tokens {wanted} was lowered to {cap}, the most that {known.id} takes beside this prompt."]
-
-
-def _room(request: Request, known: Model) -> int | None:
-    """Return the highest cap that fits, as far as it is known.
-
-    The tokens of the prompt are a guess, and rather too high: where nothing would be left by it, it is set aside.
-    """
-    beside = known.context - message_tokens(request.messages) if known.context else 0
-    limits = [limit for limit in (known.largest_output, beside) if limit is not None and limit > 0]
-    return min(limits, default=None)
+    return [f"max_tokens {wanted} was lowered to {cap}, the most that {known.id} takes."]
 
 
 def _put_temperature(body: dict[str, Any], request: Request, known: Model) -> list[str]:

@@ -161,6 +161,8 @@ FOREIGN: dict[str, Callable[[Path], object]] = {
     "no text for a root": changed(lambda said: said["basics"].update(context_roots=[1])),
     "a size in words": changed(lambda said: said["basics"].update(max_task_bytes="many")),
     "true is no size": changed(lambda said: said["basics"].update(max_task_bytes=True)),
+    "no size of context": changed(lambda said: said["basics"].pop("max_context_bytes")),
+    "context of no size": changed(lambda said: said["basics"].update(max_context_bytes=0)),
     "no size": changed(lambda said: said["basics"].update(max_task_bytes=0)),
     "a number for a model": changed(lambda said: said["basics"]["settings"].update(KIMI_MODEL=1)),
     "a key too many": changed(lambda said: said["basics"]["settings"].update(KIMI_API_KEY="x")),
