@@ -22,6 +22,7 @@ VERBS: Mapping[str, str] = {
     "status": "status",
     "show": "show",
     "models": "models",
+    "cost": "cost",
     "report": "report",
     "wait": "wait",
     "ack": "ack",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from pathlib import Path
 LONGEST_WAIT = 10 * 366 * 24 * 3600.0
 
 
+_AGE = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,3})?) ?(?P<unit>[smhd]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -75,3 +78,11 @@ def iso(seconds: float | None) -> str | None:
 def parse_iso(text: str) -> float:
     """Read an ISO 8601 instant; one without an offset is local time. Raises ValueError."""
     return datetime.fromisoformat(text).timestamp()
+
+
+def parse_age(text: str) -> float:
+    """Read a span of time, `90`, `90s`, `30m`, `24h` or `7d`, as seconds. Raises ValueError."""
+    found = _AGE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no span of time such as 90, 30m, 24h or 7d")
+    return float(found["number"]) * _UNITS[found["unit"]]

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from kimi_hooks.clock import LONGEST_WAIT, parse_iso
+from kimi_hooks.clock import LONGEST_WAIT, parse_age, parse_iso
 from kimi_hooks.errors import TaskError
 from kimi_hooks.mistakes import describe
 from kimi_hooks.text import MAX_NAME, named, not_blank, one_line, thinking_word, utf8
 
 MAX_DEPTH = 50
-_AGE = re.compile(r"(?P<number>\d{1,9}(\.\d{1,3})?)\s*(?P<unit>[smhd]?)")
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 
 
 def _listed(value: Any) -> Any:
@@ -60,10 +57,10 @@ def _age(value: object) -> object:
         return LONGEST_WAIT
     if value is False or value is None:
         return None
-    found = _AGE.fullmatch(str(value).strip()) if isinstance(value, str | int | float) else None
-    if found is None:
-        raise ValueError("must be an age such as 90, 30m, 24h or 7d, or true for any age")
-    return min(float(found["number"]) * _UNITS[found["unit"]], LONGEST_WAIT)
+    try:
+        return min(parse_age(str(value)), LONGEST_WAIT)
+    except ValueError:
+        raise ValueError("must be an age such as 90, 30m, 24h or 7d, or true for any age") from None
 
 
 def _iso_text(text: str) -> str:

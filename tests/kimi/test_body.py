@@ -45,12 +45,6 @@ def test_a_cap_above_the_largest_is_lowered(model: str, wanted: int, sent: int) 
     assert all(f"max_tokens {wanted}" in warning and str(sent) in warning for warning in warnings)
 
 
-def test_a_guess_of_the_prompt_leaves_room_for_an_answer() -> None:
-    """Where the guess would leave nothing, it is set aside: it is rather too high, and Kimi has the last word."""
-    body, _ = build_body(request_of("x" * 3 * 270_000, "kimi-k2.6", max_tokens=50_000))
-    assert body["max_completion_tokens"] == 50_000
-
-
 def test_a_model_may_take_less_than_its_window() -> None:
     """The largest answer is a bound of its own."""
     request = Request("m", [{"role": "user", "content": "hi"}], max_tokens=99, known=Model("m", 1000, None, 50))

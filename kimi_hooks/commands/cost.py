@@ -1,0 +1,148 @@
+"""`kimi-hooks cost`: tokens and money, and what an agent that keeps asking would have spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import click
+
+from kimi_hooks.clock import Clock, iso, parse_age, parse_iso
+from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.journal import bill
+from kimi_hooks.journal.bill import Line, Waits
+from kimi_hooks.journal.store import open_existing
+from kimi_hooks.show import harmless
+from kimi_hooks.workspace import require
+
+LONGEST_NAME = 40
+ASSUMED = (
+    'An agent that asks "done yet?" every {every:g} s, for {tokens:,} tokens a time, from when a task is accepted '
+    "until it has ended, would have asked {polls:,} times about these {tasks:,} tasks ({hours}): {spent:,} tokens. "
+    "kimi-hooks spent none on that, and woke it {tasks:,} times at most."
+)
+TOKENS = ("prompt", "completion", "cached", "reasoning")
+
+
+@click.command("cost", short_help="Add up tokens and money, by day, model, name or group.")
+@click.option("--since", metavar="AGE|TIME", help="24h, 7d, or an ISO day or time. Default: everything on record.")
+@click.option("--by", type=click.Choice(list(bill.PARTS)), default="day", show_default=True, help="A line for each.")
+@click.option(
+    "--poll-every", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Compare with an agent that asks."
+)
+@click.option("--poll-tokens", type=click.IntRange(min=0), metavar="N", help="What each time of asking takes.")
+@json_option
+@click.pass_obj
+def cost_command(
+    home: Home, since: str | None, by: str, poll_every: float | None, poll_tokens: int | None, as_json: bool
+) -> None:
+    """Add up what the calls to Kimi took, failed ones included: tokens, and money by the price list.
+
+    With --poll-every and --poll-tokens it also tells what an agent would have spent that asks again and again.
+    The imitation costs nothing and is not in it.
+    """
+    if (poll_every is None) != (poll_tokens is None):
+        raise click.UsageError("give --poll-every and --poll-tokens together")
+    workspace = home.find()
+    require(workspace)
+    began = _instant(since)
+    journal = open_existing(workspace.journal_file)
+    try:
+        lines = journal.read(lambda db: bill.lines(db, began, by))
+        waits = journal.read(lambda db: bill.waits(db, began, poll_every)) if poll_every else None
+    finally:
+        journal.close()
+    polling = _polling(waits, poll_every, poll_tokens)
+    told = {"since": iso(began) if began else None, "by": by, "rows": list(_rows(lines)), "total": _sum(None, lines)}
+    if as_json:
+        print_json({**told, "polling": polling})
+    else:
+        _print(told)
+        if polling:
+            click.echo("\n" + ASSUMED.format(**polling, hours=_hours(polling["seconds"])))
+
+
+def _instant(since: str | None) -> float:
+    if since is None:
+        return 0.0
+    try:
+        return Clock().now() - parse_age(since)
+    except ValueError:
+        pass
+    try:
+        return parse_iso(since)
+    except ValueError:
+        raise click.UsageError(f"--since {since!r}: give an age such as 24h or 7d, or an ISO day or time") from None
+
+
+def _rows(lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
+    for part in dict.fromkeys(line.part for line in lines):
+        yield _sum(part, [line for line in lines if line.part == part])
+
+
+def _sum(part: str | None, lines: Iterable[Line]) -> dict[str, Any]:
+    """Return one row of the bill: all currencies together, each with its own amount."""
+    lines = list(lines)
+    counts = {
+        name: sum(getattr(line, name) for line in lines) for name in ("calls", "under_way", "unknown", "unpriced")
+    }
+    tokens = {
+        name: sum(getattr(line, name) for line in lines) for name in ("prompt", "completion", "cached", "reasoning")
+    }
+    amounts: dict[str, float] = {}
+    for line in lines:
+        if line.currency:
+            amounts[line.currency] = round(amounts.get(line.currency, 0.0) + line.amount, 6)
+    cost = [{"amount": amount, "currency": currency} for currency, amount in amounts.items()]
+    return {
+        "part": part,
+        **counts,
+        "tokens": {**tokens, "total": tokens["prompt"] + tokens["completion"]},
+        "cost": cost,
+    }
+
+
+def _polling(waits: Waits | None, every: float | None, tokens: int | None) -> dict[str, Any] | None:
+    if waits is None or every is None or tokens is None:
+        return None
+    asked = {"every": every, "tokens": tokens, "polls": waits.polls, "spent": waits.polls * tokens}
+    return {**asked, "tasks": waits.tasks, "seconds": round(waits.seconds, 3)}
+
+
+def _print(told: dict[str, Any]) -> None:
+    rows, total = told["rows"], told["total"]
+    if not rows:
+        click.echo("no call to Kimi is on record" + (f" since {told['since']}" if told["since"] else ""))
+        return
+    table = [(told["by"], "calls", "input", "cached", "output", "cost"), *map(_cells, rows)]
+    if len(rows) > 1:
+        table.append(_cells({**total, "part": "all"}))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        numbers = (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
+        click.echo("  ".join([cells[0].ljust(widths[0]), *numbers]).rstrip())
+    for line in _remarks(total):
+        click.echo(line)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    tokens = row["tokens"]
+    cost = " + ".join(f"{cost['amount']:.4f} {cost['currency']}" for cost in row["cost"]) or "-"
+    name = harmless(row["part"] or "-").replace("\n", " ")
+    shown = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+    counts = (row["calls"], tokens["prompt"], tokens["cached"], tokens["completion"])
+    return (shown, *(f"{count:,}" for count in counts), cost)
+
+
+def _remarks(total: dict[str, Any]) -> Iterator[str]:
+    if total["under_way"]:
+        yield f"{total['under_way']} of the calls are under way."
+    if total["unknown"]:
+        yield f"Of {total['unknown']} calls nobody knows what they took: they were cut, and may have been paid for."
+    if total["unpriced"]:
+        yield f"Of {total['unpriced']} calls the price is not known; see: kimi-hooks models"
+
+
+def _hours(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    return f"{minutes // 60} h {minutes % 60} min of waiting in all"
