@@ -6,15 +6,15 @@ import pytest
 
 from kimi_hooks.kimi.catalogue import Cost, Price, cost, currency_of, find
 from kimi_hooks.kimi.usage import Usage, parse_usage
-from kimi_hooks.standin.protocol import CONTEXTS
+from kimi_hooks.standin.models import LIVE
 
 
-@pytest.mark.parametrize("name", sorted(CONTEXTS))
+@pytest.mark.parametrize("name", sorted(LIVE))
 def test_every_live_model_is_known(name: str) -> None:
     """The six live models are known, with the context that the imitation uses too."""
     model = find(name)
     assert model is not None
-    assert model.context == CONTEXTS[name]
+    assert model.context == LIVE[name].context
     assert model.fixed == {"temperature": 1.0, "top_p": 0.95}
     assert bool(model.reasoning_efforts) == name.startswith("kimi-k3")
     assert date.fromisoformat(model.as_of)
