@@ -7,12 +7,14 @@ import json
 import os
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tomllib
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -21,6 +23,7 @@ import click
 import pytest
 
 from kimi_hooks import cli, config, ending, settings
+from kimi_hooks.commands.standin import standin_command
 from kimi_hooks.config import Config, HandlerPart, MatcherPart
 from kimi_hooks.config_models import ModelPart, PricePart
 from kimi_hooks.errors import TaskError, TemplateError
@@ -33,10 +36,12 @@ from kimi_hooks.outbox import reading
 from kimi_hooks.reports import texts, values
 from kimi_hooks.reports.render import render
 from kimi_hooks.reports.values import prepare
-from kimi_hooks.standin import faults
+from kimi_hooks.standin import words
+from kimi_hooks.standin.server import Standin
 from kimi_hooks.states import Outcome, State
 from kimi_hooks.task import Task
 from kimi_hooks.waiting import DROPPED
+from tests.house import KEY
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = Path(sysconfig.get_path("scripts")) / "kimi-hooks"
@@ -248,11 +253,40 @@ def test_every_state_and_outcome_is_in_the_documents() -> None:
     assert [state for state in State if f"`{state}`" not in read("ARCHITECTURE.md")] == []
 
 
-def test_every_word_of_the_imitation_is_in_the_tour() -> None:
-    """docs/tour.md names each word that a `standin:` line understands."""
-    words = {word.partition("=")[0] for word in faults._WORDS.split()}
-    paragraph = read("docs/tour.md").split("Words that a `standin:` line understands:")[1].split("\n\n")[0]
-    assert {word.partition("=")[0] for word in re.findall(r"`([^`]+)`", paragraph)} == words
+def test_every_word_of_the_imitation_is_in_the_documents() -> None:
+    """docs/standin.md has a row for each word that orders a fault, in the same order, and for no other."""
+    section = read("docs/standin.md").split("## Faults on order")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE) == [form for form, _ in words.WORDS.values()]
+
+
+def test_orders_in_the_documents_are_understood() -> None:
+    """What docs/standin.md and docs/tour.md show as an order, a line, a header or an option, is one."""
+    shown = [
+        line
+        for name in ("docs/standin.md", "docs/tour.md")
+        for line in re.findall(r"(?:standin: (?!true)|Fault: |--fault \")([a-z-]+=?[^`'\"\n]*)", read(name))
+    ]
+    assert len(shown) > 4
+    for line in shown:
+        words.read(line)
+
+
+def test_the_imitation_is_started_as_the_documents_say() -> None:
+    """Each command that docs/standin.md shows has options that there are."""
+    lines = [block.text for block in blocks("docs/standin.md") if block.info == "bash"]
+    commands = re.findall(r"^kimi-hooks standin(.*)$", "\n".join(lines), re.MULTILINE)
+    assert len(commands) > 2
+    for options in commands:
+        # A copy: a command remembers how it was first called for help.
+        copy(standin_command).make_context("standin", shlex.split(options))
+
+
+def test_the_openai_client_works_as_the_documents_say(kimi: Standin, capsys: pytest.CaptureFixture[str]) -> None:
+    """The program for the openai client in docs/standin.md runs as it is, but for the address and the key."""
+    (program,) = [block.text for block in blocks("docs/standin.md") if block.info == "python"]
+    assert "http://127.0.0.1:8790/v1" in program
+    exec(program.replace("http://127.0.0.1:8790/v1", kimi.url).replace('"any"', f'"{KEY}"'), {})
+    assert "This is a local imitation, not Kimi." in capsys.readouterr().out
 
 
 def test_a_hook_that_may_run_twice_is_told_first() -> None:

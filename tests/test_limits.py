@@ -220,7 +220,7 @@ def test_tokens_a_minute_hold_tasks_back(house: House) -> None:
         timeline.go_on(limits.WINDOW_SECONDS + 1)
         house.workspace.ring()
         house.wait(*(entry.id for entry in house.entries()))
-    assert house.prompts() == ["first", "second", "third"]
+    assert (house.prompts()[0], sorted(house.prompts()[1:])) == ("first", ["second", "third"])
 
 
 def test_a_task_that_can_never_leave_is_told_so(house: House) -> None:

@@ -15,7 +15,10 @@ _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 @dataclass(frozen=True)
 class Record:
-    """One request: `at` is wall time in seconds, `headers` lower-case names without the secret ones."""
+    """One request: `at` is wall time in seconds, `headers` lower-case names without the secret ones.
+
+    Of an upload, `body` has the fields, each file as its name, size and digest, and `raw` is empty.
+    """
 
     at: float
     method: str

@@ -16,9 +16,12 @@ from types import FrameType
 from typing import Any, Self
 
 from kimi_hooks.clock import Clock
-from kimi_hooks.standin import protocol
-from kimi_hooks.standin.faults import Fault, FaultQueue
+from kimi_hooks.standin import limits, models
+from kimi_hooks.standin.caching import PromptCache
+from kimi_hooks.standin.faults import Fault
+from kimi_hooks.standin.files import Files
 from kimi_hooks.standin.handler import Handler
+from kimi_hooks.standin.orders import Orders
 from kimi_hooks.standin.records import Record, Records
 
 _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1"}  # noqa: S104 - compared with, not bound to
@@ -30,7 +33,10 @@ class Standin:
 
     `latency` passes before each reply and `chunk_delay` after each chunk of text (seconds, through `sleep`). `keys`
     None takes any key, `known_models` None any model. `faults` are used up in their order; a prompt can ask for more
-    with a line `standin: <words>`. `journal` is called with each request, or is a file that gets one JSON line each.
+    with a line `standin: <words>`; `seed` decides by which requests their `chance` comes up. `tier` sets limits, whose
+    minutes and days are the clock's; without a `balance` nothing is answered; `retry_after` False leaves that header
+    out. `journal` is called with each request, or is a file that gets one JSON line each. What it remembers besides the
+    newest `keep` requests is bounded.
     """
 
     def __init__(
@@ -41,8 +47,12 @@ class Standin:
         latency: float = 0.0,
         chunk_delay: float = 0.0,
         keys: frozenset[str] | None = None,
-        known_models: frozenset[str] | None = protocol.LIVE_MODELS,
+        known_models: frozenset[str] | None = models.LIVE_MODELS,
         faults: Iterable[Fault] = (),
+        seed: int = 0,
+        tier: limits.Tier | None = None,
+        balance: float = 49.58894,
+        retry_after: bool = True,
         journal: Callable[[Record], None] | Path | None = None,
         keep: int = 10_000,
         sleep: Callable[[float], None] = time.sleep,
@@ -52,10 +62,13 @@ class Standin:
         self.chunk_delay = chunk_delay
         self.keys = keys
         self.known_models = known_models
-        self.faults = FaultQueue(faults)
+        self.orders = Orders(faults, seed)
         self.records = Records(journal, keep)
         self.sleep = sleep
         self.clock = clock or Clock()
+        self.account = limits.Account(self.clock, tier=tier, balance=balance, retry_after=retry_after)
+        self.cache = PromptCache(self.clock)
+        self.files = Files()
         self.stalled = threading.Event()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -79,7 +92,12 @@ class Standin:
 
     def add(self, *faults: Fault) -> None:
         """Put faults at the end of those waiting."""
-        self.faults.add(*faults)
+        self.orders.add(*faults)
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass, if it is any."""
+        if seconds > 0:
+            self.sleep(seconds)
 
     def start(self) -> Self:
         """Serve from a thread in the background."""

@@ -12,7 +12,7 @@ from kimi_hooks.kimi import model_file
 from kimi_hooks.kimi.catalogue import Catalogue, Cost, Price, make
 from kimi_hooks.kimi.failure import CallFailedError
 from kimi_hooks.kimi.usage import Usage, parse_usage
-from kimi_hooks.standin.protocol import CONTEXTS
+from kimi_hooks.standin.models import LIVE as IMITATED
 
 CN, AI, RELAY = "https://api.moonshot.cn/v1", "https://api.moonshot.ai/v1", "http://127.0.0.1:9000/v1"
 KNOWN = make()
@@ -27,7 +27,9 @@ def made(**keys: Any) -> Catalogue:
 
 def test_the_live_models_are_those_of_the_imitation() -> None:
     """What is not retired is live, with the context that the imitation uses too."""
-    assert {name: KNOWN.models[name].context for name in LIVE} == CONTEXTS
+    assert {name: KNOWN.models[name].context for name in LIVE} == {
+        name: model.context for name, model in IMITATED.items()
+    }
 
 
 @pytest.mark.parametrize("name", LIVE)
