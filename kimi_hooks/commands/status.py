@@ -70,6 +70,8 @@ def _status(workspace: Workspace, journal: Journal, config: Config) -> dict[str,
         "kimi": holder.kimi if holder is not None and is_running else None,
         "paused": pause.reason if pause else None,
         "paused_why": pause.why if pause else None,
+        "paused_until": iso(pause.until) if pause else None,
+        "slowed": journal.read(facts.slowed) is not None,
         "next_call_at": iso(_next_call(journal, config)),
         "tasks": counts,
         "deliveries": journal.read(deliveries.counts),
@@ -78,10 +80,11 @@ def _status(workspace: Workspace, journal: Journal, config: Config) -> dict[str,
 
 
 def _next_call(journal: Journal, config: Config) -> float | None:
-    """Return when the limit lets the next call to Kimi leave, None when one may leave now."""
+    """Return when the limits let the next call to Kimi leave, None when one may leave now."""
     now = Clock().now()
     blocking = journal.read(partial(sends.newest, number=config.limits.requests_per_minute, now=now))
-    then = limits.next_slot(blocking, now)
+    slowed = journal.read(facts.slowed)
+    then = max(limits.next_slot(blocking, now), slowed.until if slowed else now)
     return then if then > now else None
 
 
@@ -136,10 +139,13 @@ def _hold_ups(workspace: Workspace, status: dict[str, Any]) -> Iterator[str]:
     if status["paused"] == facts.NO_KEY:
         yield f"           tasks for Kimi wait until KIMI_API_KEY stands in {workspace.secrets_file}"
     elif status["paused"]:
-        yield f"paused     {pause_told(workspace, facts.Pause(status['paused'], status['paused_why']))}"
-    if status["next_call_at"] and status["tasks"][State.AVAILABLE]:
+        until = parse_iso(status["paused_until"]) if status["paused_until"] else None
+        pause = facts.Pause(status["paused"], status["paused_why"], until=until)
+        yield f"paused     {pause_told(workspace, pause)}"
+    if status["next_call_at"] and status["tasks"][State.AVAILABLE] + status["tasks"][State.RETRYABLE]:
         left = max(0, int(parse_iso(status["next_call_at"]) - time.time()) + 1)
-        yield f"limit      requests_per_minute is used up: the next call may leave in {left} s"
+        why = "Kimi has asked for patience" if status["slowed"] else "requests_per_minute is used up"
+        yield f"limit      {why}: the next call may leave in {left} s"
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kimi_hooks import lock, workspace
+from kimi_hooks.clock import iso
 from kimi_hooks.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -72,4 +73,6 @@ def pause_told(found: Workspace, pause: Pause) -> str:
         return f"with `kimi-hooks pause`; go on with: {spelt(found, 'resume')}"
     why = f"{pause.why.rstrip('.')}; " if pause.why else ""
     by_itself = "it goes on when key or address change, or with" if pause.mark else "go on with"
+    if pause.until is not None:
+        by_itself = f"it goes on by itself at {iso(pause.until)}, or with"
     return f"{pause.reason}: {why}{by_itself}: {spelt(found, 'resume')}"
