@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from kimi_hooks import turns
+from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
@@ -44,10 +45,18 @@ def catch_up(parts: Parts, entry: Entry) -> bool:
 
 
 def with_earlier(parts: Parts, entry: Entry, request: Request) -> Request:
-    """Return the request that carries on the answers kept so far; the same where there are none."""
+    """Return the request that carries on the answers kept so far; the same where there are none.
+
+    Raises TaskError when one of them is gone: nobody could carry on with what nobody has.
+    """
     if not entry.turns:
         return request
-    so_far = turns.joined(turns.earlier(parts.workspace.turns, entry.id, entry.turns))
+    kept = turns.earlier(parts.workspace.turns, entry.id, entry.turns)
+    if len(kept) < entry.turns:
+        raise TaskError(
+            f"a part of the answer is gone from {parts.workspace.turns / entry.id}; ask again in a new task"
+        )
+    so_far = turns.joined(kept)
     message = {"role": "assistant", "content": so_far["text"], "partial": True}
     if so_far["reasoning"]:
         message["reasoning_content"] = so_far["reasoning"]

@@ -23,16 +23,14 @@ def keep_turn(turns: Path, task_id: str, number: int, turn: Mapping[str, Any]) -
 
 
 def earlier(turns: Path, task_id: str, count: int) -> list[dict[str, Any]]:
-    """Return the first `count` answers that were kept. Raises OSError, also when one is not there."""
-    return [_read(turns / task_id / f"{number}.json") for number in range(1, count + 1)]
+    """Return the first `count` answers that were kept, without those that are gone. Raises OSError."""
+    found = (_read_if_there(turns / task_id / f"{number}.json") for number in range(1, count + 1))
+    return [turn for turn in found if turn is not None]
 
 
 def newer(turns: Path, task_id: str, count: int) -> dict[str, Any] | None:
     """Return the answer after the first `count` ones, None when there is none. Raises OSError."""
-    try:
-        return _read(turns / task_id / f"{count + 1}.json")
-    except (FileNotFoundError, ValueError):
-        return None
+    return _read_if_there(turns / task_id / f"{count + 1}.json")
 
 
 def joined(turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -54,10 +52,7 @@ def keep(turns: Path, result: Mapping[str, Any]) -> None:
 
 def kept(turns: Path, task_id: str) -> dict[str, Any] | None:
     """Return the result that was kept for the task, None when there is none. Raises OSError."""
-    try:
-        return _read(turns / task_id / _NAME)
-    except (FileNotFoundError, ValueError):
-        return None
+    return _read_if_there(turns / task_id / _NAME)
 
 
 def forget(turns: Path, task_id: str) -> None:
@@ -73,6 +68,9 @@ def _write(turns: Path, task_id: str, name: str, value: Mapping[str, Any]) -> No
     atomic.sync_folder(turns)
 
 
-def _read(file: Path) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(atomic.read_bytes(file))
+def _read_if_there(file: Path) -> dict[str, Any] | None:
+    try:
+        value: dict[str, Any] = json.loads(atomic.read_bytes(file))
+    except (FileNotFoundError, ValueError):
+        return None
     return value

@@ -108,6 +108,9 @@ def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedErro
     elif failure.action == "retry" and entry.failures < parts.config.retry.max_attempts:
         _retry(parts, entry, failure, took)
     else:
+        if failure.kind in slowing.KINDS:
+            # It ends this task; the others must be spared all the same.
+            parts.journal.write(lambda db: slowing.slow_down(db, parts, entry, failure, parts.clock.now()))
         told = timed_out(task) if failure.kind == "timeout" else _told(failure)
         end(parts, entry, task, _arrived(error), told, Call(took))
 

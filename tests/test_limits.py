@@ -98,6 +98,19 @@ def test_each_further_refusal_makes_the_pause_longer(house: House) -> None:
     assert pauses == pytest.approx([0.05, 0.1, 0.2], abs=0.02)
 
 
+def test_the_last_try_of_a_task_slows_the_queue_too(house: House) -> None:
+    """The task has failed; the others are not sent into the same wall."""
+    house.configure(retry={"max_attempts": 1})
+    house.kimi.add(Fault("http", status=429, message=CROWDED, headers={"Retry-After": "3600"}))
+    house.drop(f"{FIRST}.md", "a")
+    with house.running():
+        (entry,) = house.wait(FIRST)
+        state = slowed(house)
+    assert (entry.outcome, entry.error_kind) == (Outcome.FAILED, "rate_limit")
+    assert state is not None
+    assert state.until - state.since == pytest.approx(3600)
+
+
 def test_a_slowed_queue_stays_slow_over_a_restart(house: House) -> None:
     """The next runner keeps the time that Kimi has asked for."""
     house.configure(retry={"max_attempts": 3})

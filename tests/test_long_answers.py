@@ -172,3 +172,20 @@ def test_kept_parts_of_ended_tasks_are_tidied_away(house: House, tmp_path: Path)
     turns.keep_turn(house.workspace.turns, TASK, 1, {"text": "left over"})
     house.drain()
     until(lambda: not house.workspace.turns.joinpath(TASK).exists())
+
+
+def test_a_part_that_somebody_has_deleted_ends_the_task_and_nothing_else(house: House) -> None:
+    """What is left is told, the task fails with the reason, and the queue goes on."""
+    house.configure(limits={"requests_per_minute": 1000, "concurrency": 1}, retry={"first_pause": 0.3, "max_pause": 1})
+    house.kimi.add(cut("gone "), cut("left "), Fault("http", status=500, latency=0.3))
+    house.drop(f"{TASK}.md", "a")
+    with house.running():
+        assert house.kimi.wait_for(3)
+        house.workspace.turns.joinpath(TASK, "1.json").unlink()
+        house.drop("b.md", "b")
+        (entry,) = house.wait(TASK)
+        other = next(entry.id for entry in house.entries() if entry.id != TASK)
+        house.wait(other)
+    assert (entry.outcome, entry.error_kind) == (Outcome.FAILED, "invalid_task")
+    assert house.result(TASK)["output"] == "left "
+    assert house.result(other)["outcome"] == "done"
