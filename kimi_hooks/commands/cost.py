@@ -21,6 +21,7 @@ ASSUMED = (
     "until it has ended, would have asked {polls:,} times about these {tasks:,} tasks ({hours}): {spent:,} tokens. "
     "kimi-hooks spent none on that, and woke it {tasks:,} times at most."
 )
+COUNTS = ("calls", "under_way", "unknown", "free", "unpriced")
 TOKENS = ("prompt", "completion", "cached", "reasoning")
 
 
@@ -83,9 +84,7 @@ def _rows(lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
 def _sum(part: str | None, lines: Iterable[Line]) -> dict[str, Any]:
     """Return one row of the bill: all currencies together, each with its own amount."""
     lines = list(lines)
-    counts = {
-        name: sum(getattr(line, name) for line in lines) for name in ("calls", "under_way", "unknown", "unpriced")
-    }
+    counts = {name: sum(getattr(line, name) for line in lines) for name in COUNTS}
     tokens = {
         name: sum(getattr(line, name) for line in lines) for name in ("prompt", "completion", "cached", "reasoning")
     }
@@ -137,6 +136,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 def _remarks(total: dict[str, Any]) -> Iterator[str]:
     if total["under_way"]:
         yield f"{total['under_way']} of the calls are under way."
+    if total["free"]:
+        yield f"{total['free']} of the calls cost nothing: they were refused, or never left."
     if total["unknown"]:
         yield f"Of {total['unknown']} calls nobody knows what they took: they were cut, and may have been paid for."
     if total["unpriced"]:

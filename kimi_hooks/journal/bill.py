@@ -21,7 +21,8 @@ _SUMS = """
     count(*) AS calls, sum(ended_at IS NULL) AS under_way, sum(ended_at IS NOT NULL AND prompt IS NULL) AS unknown,
     coalesce(sum(prompt), 0) AS prompt, coalesce(sum(completion), 0) AS completion,
     coalesce(sum(cached), 0) AS cached, coalesce(sum(reasoning), 0) AS reasoning,
-    sum(prompt IS NOT NULL AND amount IS NULL) AS unpriced, coalesce(sum(amount), 0) AS amount
+    coalesce(sum(prompt + completion = 0), 0) AS free, sum(prompt IS NOT NULL AND amount IS NULL) AS unpriced,
+    coalesce(sum(amount), 0) AS amount
 """
 
 
@@ -29,7 +30,8 @@ _SUMS = """
 class Line:
     """The calls that belong to `part` and were billed in `currency`, None for those that cost nothing that is known.
 
-    `unknown` calls may have been paid for and never told what they took; of `unpriced` ones the price is not known.
+    `unknown` calls may have been paid for and never told what they took; `free` ones were refused or never left; of
+    `unpriced` ones the price is not known.
     """
 
     part: str | None
@@ -41,6 +43,7 @@ class Line:
     completion: int
     cached: int
     reasoning: int
+    free: int
     unpriced: int
     amount: float
 
