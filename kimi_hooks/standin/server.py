@@ -118,11 +118,10 @@ class Standin:
         if self._closing.is_set():
             return
         self._closing.set()
-        with suppress(OSError):
-            # The accept loop sleeps until somebody connects.
-            socket.create_connection(self._address(), _WAKE_SECONDS).close()
-        if self._thread is not None:
-            self._thread.join()
+        self._wake()
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(_WAKE_SECONDS)
+            self._wake()
         self._server.server_close()
         self._server.end_connections()
 
@@ -135,6 +134,11 @@ class Standin:
     def _address(self) -> tuple[str, int]:
         host, port = self._server.server_address[:2]
         return _WILDCARDS.get(str(host), str(host)), port
+
+    def _wake(self) -> None:
+        """Connect, for the accept loop sleeps until somebody does; on a busy machine that may fail."""
+        with suppress(OSError):
+            socket.create_connection(self._address(), _WAKE_SECONDS).close()
 
     def _accept(self) -> None:
         # Not serve_forever(): its poll would wake the process twice a second.

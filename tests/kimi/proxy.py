@@ -36,7 +36,11 @@ def _accept(listener: socket.socket, proxy: Proxy) -> None:
 def _tunnel(client: socket.socket, proxy: Proxy) -> None:
     head = b""
     while b"\r\n\r\n" not in head:
-        head += client.recv(65_536)
+        piece = client.recv(65_536)
+        if not piece:
+            client.close()
+            return
+        head += piece
     proxy.heads.append(head.decode("latin-1"))
     host, _, port = head.split()[1].decode().rpartition(":")
     with client, socket.create_connection((host, int(port))) as server:
