@@ -17,6 +17,7 @@ from kimi_hooks.pace import UnderWay
 from kimi_hooks.parts import Parts
 from kimi_hooks.pool import Pool
 from kimi_hooks.states import State
+from kimi_hooks.taken import UNKNOWN
 
 AFTER_A_BUG_SECONDS = 60.0
 ANSWERED_SECONDS = 5.0
@@ -275,12 +276,14 @@ class Schedule:
         What raises here leaves the task where it is: the next turn comes back to it.
         """
         for entry, error in list(self._troubled.values()):
-            is_answered = ending.has_result(self._parts, entry.id)
-            if not is_answered and entry.failures >= self._parts.config.retry.max_attempts:
-                worker.fail(self._parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"))
-            else:
-                later = self._parts.clock.now() + (ANSWERED_SECONDS if is_answered else AFTER_A_BUG_SECONDS)
+            now = self._parts.clock.now()
+            if ending.has_result(self._parts, entry.id):
+                later = now + ANSWERED_SECONDS
                 self._parts.journal.write(partial(tasks.retry_at, task_id=entry.id, due_at=later, why=str(error)))
+            elif entry.failures >= self._parts.config.retry.max_attempts:
+                worker.fail(self._parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"), UNKNOWN)
+            else:
+                worker.lose_call(self._parts, entry, now + AFTER_A_BUG_SECONDS, str(error))
             del self._troubled[entry.id]
 
 

@@ -8,7 +8,7 @@ from kimi_hooks import addressee, asking, billing, continuing, notifying, slowin
 from kimi_hooks.clock import kimi_day
 from kimi_hooks.ending import Call, Failure, carry_on, end
 from kimi_hooks.errors import TaskError
-from kimi_hooks.journal import facts, tasks
+from kimi_hooks.journal import facts, sends, tasks
 from kimi_hooks.journal.facts import Slowed
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
@@ -18,7 +18,7 @@ from kimi_hooks.kimi.failure import Failure as CallFailure
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.results import NO_TURN
-from kimi_hooks.taken import NOTHING, Taken
+from kimi_hooks.taken import NOTHING, UNKNOWN, Taken
 from kimi_hooks.task import Task
 
 
@@ -78,11 +78,22 @@ def expire(parts: Parts, entry: Entry) -> None:
         end(parts, entry, task, None, timed_out(task))
 
 
-def fail(parts: Parts, task_id: str, failure: Failure) -> None:
-    """End a task that cannot be carried on."""
+def fail(parts: Parts, task_id: str, failure: Failure, took: Taken = NOTHING) -> None:
+    """End a task that cannot be carried on; `took` is what its call took, if one was under way."""
     entry = parts.journal.read(lambda db: tasks.get(db, task_id))
     if entry is not None and not tasks.is_ended(entry) and not carry_on(parts, task_id):
-        end(parts, entry, _task_of(parts, entry), None, failure)
+        end(parts, entry, _task_of(parts, entry), None, failure, Call(took))
+
+
+def lose_call(parts: Parts, entry: Entry, due_at: float, why: str) -> None:
+    """Let a task wait for another try whose call broke off here: what that took is not known, if it was sent at all."""
+
+    def lose(db: Connection) -> None:
+        took = NOTHING if sends.under_way_since(db, entry.id) is None else UNKNOWN
+        tasks.take(db, entry, None, took, parts.clock.now())
+        tasks.retry_at(db, entry.id, due_at, why)
+
+    parts.journal.write(lose)
 
 
 def _task_of(parts: Parts, entry: Entry) -> Task:

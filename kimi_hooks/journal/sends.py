@@ -39,11 +39,14 @@ def record(db: Connection, sends: Iterable[Send], now: float) -> None:
 
 
 def end(db: Connection, task_id: str, model: str | None, taken: Taken, now: float) -> None:
-    """Complete the record of the task's call that is under way; what an unknown one took stays open."""
+    """Complete the record of the task's call that is under way; what an unknown one took stays open.
+
+    Later ones that are open were recorded for calls that never left: the answer was on the disk already.
+    """
     known = not taken.unknown
     db.execute(
         "UPDATE sends SET ended_at = ?, model = ?, prompt = ?, completion = ?, cached = ?, reasoning = ?, amount = ?, "
-        "currency = ? WHERE task_id = ? AND ended_at IS NULL",
+        "currency = ? WHERE seq = (SELECT min(seq) FROM sends WHERE task_id = ? AND ended_at IS NULL)",
         (
             now,
             model,
@@ -53,6 +56,7 @@ def end(db: Connection, task_id: str, model: str | None, taken: Taken, now: floa
             task_id,
         ),
     )
+    db.execute("DELETE FROM sends WHERE task_id = ? AND ended_at IS NULL", (task_id,))
 
 
 def move(db: Connection, task_id: str, now: float) -> None:
