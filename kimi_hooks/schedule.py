@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from kimi_hooks import admission, ending, limits, notifying, pace, reusing, slowing, worker
+from kimi_hooks import admission, continuing, ending, limits, notifying, pace, reusing, slowing, worker
 from kimi_hooks.ending import Failure
 from kimi_hooks.journal import jumps, needs, reuse, sends, tasks
 from kimi_hooks.journal.standing import Standing, Waiting
@@ -277,7 +277,7 @@ class Schedule:
         """
         for entry, error in list(self._troubled.values()):
             now = self._parts.clock.now()
-            if ending.has_result(self._parts, entry.id):
+            if ending.has_result(self._parts, entry.id) or continuing.has_newer(self._parts, entry):
                 later = now + ANSWERED_SECONDS
                 self._parts.journal.write(partial(tasks.retry_at, task_id=entry.id, due_at=later, why=str(error)))
             elif entry.failures >= self._parts.config.retry.max_attempts:

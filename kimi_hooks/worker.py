@@ -38,7 +38,7 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
     `watcher.answer` is called once Kimi has answered and nothing more is asked. Not after a failure: what it means for
     the calls of others is settled first.
     """
-    if entry.attempts > 1 and carry_on(parts, entry.id):
+    if entry.attempts > 1 and (carry_on(parts, entry.id) or continuing.catch_up(parts, entry)):
         return
     mark = parts.settings.current.mark
     try:
