@@ -112,10 +112,10 @@ def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedErro
     """
     failure = error.failure
     if failure.action == "pause" and not entry.standin:
-        _pause(parts, entry, failure, facts.Pause(failure.kind, failure.message, mark))
+        _pause(parts, entry, failure, took, facts.Pause(failure.kind, failure.message, mark))
     elif failure.until_next_day and not entry.standin:
         until = kimi_day(parts.clock.now())
-        _pause(parts, entry, failure, facts.Pause(failure.kind, failure.message, until=until))
+        _pause(parts, entry, failure, took, facts.Pause(failure.kind, failure.message, until=until))
     elif failure.action == "retry" and entry.failures < parts.config.retry.max_attempts:
         _retry(parts, entry, failure, took)
     else:
@@ -146,12 +146,12 @@ def _retry(parts: Parts, entry: Entry, failure: CallFailure, took: Taken) -> Non
         LOGGER.warning("%s", slowing.told(failure, slowed.until - now))
 
 
-def _pause(parts: Parts, entry: Entry, failure: CallFailure, pause: facts.Pause) -> None:
+def _pause(parts: Parts, entry: Entry, failure: CallFailure, took: Taken, pause: facts.Pause) -> None:
     """Pause the queue for a reason that is not the task's: the task is as if it had not been sent."""
 
     def put_back(db: Connection) -> None:
         notifying.pause(db, parts.config, pause, parts.clock.now())
-        tasks.take(db, entry, None, NOTHING, parts.clock.now())
+        tasks.take(db, entry, None, took, parts.clock.now())
         tasks.put_back(db, entry.id, pause.why)
 
     parts.journal.write(put_back)
