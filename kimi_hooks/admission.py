@@ -100,7 +100,11 @@ def _start_counted(parts: Parts, limit: int, db: Connection) -> Admitted:
 
 def _weigh(parts: Parts, db: Connection, task_id: str) -> Send:
     """Guess what a task's call may take: its prompt, its files, the answers so far, and the cap on the next one."""
-    task = tasks.task_of(db, task_id)
+    try:
+        task = tasks.task_of(db, task_id)
+    except ValueError:
+        # Another version wrote the row: the worker tells of it, and nothing leaves.
+        return Send(task_id)
     known = None
     with suppress(CallFailedError):
         # Of a model that is not to be asked any more the worker tells.

@@ -17,6 +17,7 @@ from kimi_hooks import billing, runner, schedule
 from kimi_hooks.clock import Clock
 from kimi_hooks.journal import bill
 from kimi_hooks.journal.bill import Line
+from kimi_hooks.journal.store import Journal
 from kimi_hooks.outbox.folder import Outbox
 from kimi_hooks.standin.faults import Fault
 from kimi_hooks.states import Outcome
@@ -162,6 +163,24 @@ def test_the_last_call_that_our_death_cut_is_billed_apart(house: House) -> None:
     assert house.result()["error"]["kind"] == "crash"
     assert [line.unknown for line in bill_of(house)] == [2]
     assert any("2 calls" in warning for warning in house.result()["warnings"])
+
+
+@pytest.mark.parametrize("counted", [{}, {"tokens_per_minute": 1_000_000_000}])
+def test_a_row_that_cannot_be_read_holds_nobody_up(house: House, counted: dict[str, int]) -> None:
+    """Another version wrote it: the task fails in the end, and the runner goes on with the others."""
+    house.configure(limits=counted, retry={"max_attempts": 1})
+    assert house.call("pause").returncode == 0
+    house.drop("bad.md", "x")
+    house.drain()
+    journal = Journal(house.workspace.journal_file)
+    journal.write(lambda db: db.execute("UPDATE tasks SET spec = json_set(spec, '$.of_another_version', 1)"))
+    journal.close()
+    house.drop("good.md", "good")
+    house.drain()
+    assert house.call("resume").returncode == 0
+    house.drain()
+    assert [entry.outcome for entry in house.entries()] == [Outcome.FAILED, Outcome.DONE]
+    assert house.prompts() == ["good"]
 
 
 def test_a_journal_that_is_held_is_waited_for(house: House) -> None:
