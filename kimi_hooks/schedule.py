@@ -195,7 +195,7 @@ class Schedule:
     def _start(self, waiting: Waiting, standing: Standing) -> None:
         limit = self.free if waiting.standin else self._room(standing)
         if limit:
-            admitted = admission.start(self._parts, limit, standin=waiting.standin)
+            admitted = admission.start(self._parts, limit, self._late(standing.now), standin=waiting.standin)
             for send in admitted.too_large:
                 failure = Failure("invalid_request", admission.too_large(self._parts, send))
                 worker.fail(self._parts, send.task_id, failure)
@@ -209,9 +209,15 @@ class Schedule:
         return pace.room(standing, per_minute, self.free, self._under_way(standing.now))
 
     def _under_way(self, now: float) -> UnderWay:
-        calls = [call for call in list(self._in_flight) if not (call.answered or call.entry.standin)]
-        late = [call for call in calls if not call.left and call.started_at <= now - limits.WINDOW_SECONDS]
-        return UnderWay(len(calls), len(late))
+        return UnderWay(len(self._calls_to_kimi()), len(self._late(now)))
+
+    def _calls_to_kimi(self) -> list[_Call]:
+        return [call for call in list(self._in_flight) if not (call.answered or call.entry.standin)]
+
+    def _late(self, now: float) -> list[str]:
+        """Return the tasks whose call the limit's window has forgotten, and that has still not left."""
+        since = now - limits.WINDOW_SECONDS
+        return [call.entry.id for call in self._calls_to_kimi() if not call.left and call.started_at <= since]
 
     def _is_over_budget(self, waiting: Waiting) -> bool:
         """Pause the queue if the budget of the day is used up; tell whether it is."""

@@ -70,6 +70,12 @@ def under_way_since(db: Connection, task_id: str) -> float | None:
     return row["sent_at"] if row else None
 
 
+def tokens_under_way(db: Connection, task_id: str) -> int:
+    """Return the most that the task's call that is under way may take."""
+    query = "SELECT coalesce(sum(tokens_at_most), 0) FROM sends WHERE task_id = ? AND ended_at IS NULL"
+    return int(db.execute(query, (task_id,)).fetchone()[0])
+
+
 def newest(db: Connection, number: int, now: float) -> float | None:
     """Return when the `number`th newest call left, counted from 1; None when there were fewer."""
     query = "SELECT min(sent_at, ?) FROM sends ORDER BY sent_at DESC LIMIT 1 OFFSET ?"
