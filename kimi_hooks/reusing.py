@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from kimi_hooks import addressee, asking, results
-from kimi_hooks.ending import Call, Failure, end
+from kimi_hooks.ending import Call, Failure, carry_on, end
 from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import reuse
 from kimi_hooks.journal.tasks import Entry
@@ -21,6 +21,9 @@ REUSED = "answered from the result of {task_id}, which asked the same and ended 
 
 def look_for_answer(parts: Parts, entry: Entry, task: Task) -> None:
     """End the task with an answer that is not too old, or let it be sent where there is none."""
+    if carry_on(parts, entry.id):
+        # It was given one just before the runner died.
+        return
     try:
         found = _found(parts, entry, task)
     except TaskError as error:

@@ -230,9 +230,11 @@ class Schedule:
 
     def _look_for_answers(self, now: float) -> None:
         """See for each task that allows it whether an earlier answer will do."""
-        found = self._parts.journal.read(partial(reuse.to_look_up, now=now, limit=max(0, self._calls.free)))
-        for entry, spec in found:
-            if entry.id not in self._looked_for:
+        # Read before the rows: a look-up that ends in between would be begun again otherwise.
+        under_way = set(self._looked_for)
+        limit = self._calls.free + len(under_way) if self._calls.free else 0
+        for entry, spec in self._parts.journal.read(partial(reuse.to_look_up, now=now, limit=limit)):
+            if entry.id not in under_way and self._calls.free:
                 self._looked_for.add(entry.id)
                 call = _Call(entry, now, answered=True)
                 self._submit(call, partial(self._look_for_answer, entry, spec))
