@@ -43,7 +43,7 @@ def look_for_answer(parts: Parts, entry: Entry, task: Task) -> None:
 
 def _found(parts: Parts, entry: Entry, task: Task) -> dict[str, Any] | None:
     endpoint, deadline = addressee.endpoint_of(parts, entry), parts.clock.monotonic() + task.timeout
-    fingerprint = asking.fingerprint(parts, entry, asking.request_for(parts, entry.id, task, endpoint, deadline))
+    fingerprint = asking.fingerprint(endpoint, asking.request_for(parts, entry.id, task, endpoint, deadline))
     since = parts.clock.now() - (entry.reuse or 0.0)
     for task_id in parts.journal.read(partial(reuse.answered_before, fingerprint=fingerprint, since=since)):
         result = results.read(parts.workspace.results, task_id)

@@ -66,7 +66,7 @@ def ask(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> tuple[dict[
     transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=endpoint.url)
     answer = parts.client.ask(entry.id, endpoint, request, deadline=deadline, on_left=watcher.leave)
     # Only a whole answer will do for others.
-    fingerprint = asking.fingerprint(parts, entry, asked) if answer.finish_reason == "stop" else None
+    fingerprint = asking.fingerprint(endpoint, asked) if answer.finish_reason == "stop" else None
     took = billing.of_answer(parts, entry, answer, request.model)
     return _turn(answer, request.model), Call(took, fingerprint)
 

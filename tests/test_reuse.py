@@ -15,6 +15,7 @@ from kimi_hooks.journal.store import Journal
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.parts import Parts
 from kimi_hooks.standin.faults import Fault
+from kimi_hooks.standin.server import Standin
 from kimi_hooks.states import Outcome, State
 from kimi_hooks.task import Task
 from tests.house import PATIENCE, House, until
@@ -65,6 +66,23 @@ def test_a_changed_context_file_is_another_request(house: House) -> None:
     house.drain()
     assert house.result(FIRST)["reused_from"] is None
     assert house.result(SECOND)["reused_from"] == "kimi-1700000000-00000000"
+
+
+def test_an_answer_is_of_the_address_that_was_asked(house: House) -> None:
+    """Also when the address changes while the answer is under way."""
+    del house.environ["KIMI_API_URL"]
+    house.workspace.secrets_file.write_text(f"KIMI_API_URL={house.kimi.url}\n")
+    house.kimi.add(Fault(latency=0.5))
+    with Standin() as other, house.running() as running:
+        house.drop(f"{FIRST}.md", "a")
+        assert house.kimi.wait_for(1)
+        house.workspace.secrets_file.write_text(f"KIMI_API_URL={other.url}\n")
+        until(lambda: running.runner._parts.settings.current.values["KIMI_API_URL"] == other.url)
+        house.wait(FIRST)
+        house.drop(f"{SECOND}.json", {"prompt": "a", "reuse": True})
+        house.wait(SECOND)
+        assert len(other.requests) == 1
+    assert house.result(SECOND)["reused_from"] is None
 
 
 @pytest.mark.parametrize(("age", "is_old_enough"), [("30m", False), ("2h", True), (7200, True), ("1d", True)])
