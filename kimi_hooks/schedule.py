@@ -260,8 +260,7 @@ class Schedule:
         """Leave the call's place to the next one, and more places where the queue was slowed."""
         call.answered = True
         if self._is_slowed and not call.entry.standin:
-            concurrency = self._parts.config.limits.concurrency
-            self._parts.journal.write(lambda db: slowing.speed_up(db, call.started_at, concurrency))
+            slowing.note_answer(self._parts, call.started_at)
         self._parts.bell.ring()
 
     def _submit(self, call: _Call, work: Callable[[], object]) -> None:

@@ -1,15 +1,19 @@
-"""Calls that take longer to leave than the limit's window lasts."""
+"""Calls that leave late, and answers that come while the journal is in trouble."""
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from typing import Any
 
-from kimi_hooks import limits, pace
+import pytest
+
+from kimi_hooks import limits, pace, schedule, slowing
 from kimi_hooks.journal import sends, standing
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.pace import UnderWay
 from kimi_hooks.parts import Parts
+from kimi_hooks.standin.faults import Fault
 from tests.house import PATIENCE, House, until
 from tests.test_limits import FIRST, SECOND, Timeline
 
@@ -46,6 +50,24 @@ def test_the_tokens_of_a_late_call_count_until_it_has_left(house: House) -> None
         leaves.set()
         house.wait(FIRST)
     assert house.prompts() == ["c", "a"]
+
+
+def test_trouble_with_the_pace_does_not_cost_the_answer(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal that cannot be written just when a slowed queue gets its answer delays that, and loses nothing."""
+    monkeypatch.setattr(schedule, "AFTER_A_BUG_SECONDS", 0.01)
+    real, errors = slowing.speed_up, [sqlite3.OperationalError("database is locked")]
+
+    def speed_up(*arguments: Any) -> None:
+        if errors:
+            raise errors.pop()
+        real(*arguments)
+
+    monkeypatch.setattr(slowing, "speed_up", speed_up)
+    house.kimi.add(Fault("http", status=503))
+    house.drop(f"{FIRST}.md", "a")
+    house.drain()
+    assert errors == []
+    assert len(house.kimi.requests) == 2
 
 
 def _delayed(parts: Parts, task_id: str) -> threading.Event:
