@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -39,13 +39,16 @@ class Admitted:
     held_until: float | None = None
 
 
-def start(parts: Parts, limit: int, *, standin: bool) -> Admitted:
-    """Start up to `limit` tasks whose time has come, and record their calls in the same transaction."""
+def start(parts: Parts, limit: int, late: Collection[str], *, standin: bool) -> Admitted:
+    """Start up to `limit` tasks whose time has come, and record their calls in the same transaction.
+
+    The calls of `late` tasks have still not left: their tokens count, though the window has forgotten them.
+    """
     counted = parts.config.limits
     if standin or not (counted.tokens_per_minute or counted.tokens_per_day or counted.cost_per_day):
         started = parts.journal.write(partial(_start_uncounted, parts, limit, standin))
         return Admitted(started, [])
-    return parts.journal.write(partial(_start_counted, parts, limit))
+    return parts.journal.write(partial(_start_counted, parts, limit, late))
 
 
 def over_budget(parts: Parts) -> Pause | None:
@@ -81,7 +84,7 @@ def _start_uncounted(parts: Parts, limit: int, standin: bool, db: Connection) ->
     return starts.start(db, due, [] if standin else [Send(task.id) for task in due], now)
 
 
-def _start_counted(parts: Parts, limit: int, db: Connection) -> Admitted:
+def _start_counted(parts: Parts, limit: int, late: Collection[str], db: Connection) -> Admitted:
     now, per_minute = parts.clock.now(), parts.config.limits.tokens_per_minute
     due = starts.next_due(db, now, limit, standin=False)
     weighed = {task.seq: _weigh(parts, db, task.id) for task in due}
@@ -89,7 +92,9 @@ def _start_counted(parts: Parts, limit: int, db: Connection) -> Admitted:
         return Admitted(starts.start(db, due, list(weighed.values()), now), [])
     heavy = [send for send in weighed.values() if send.tokens_at_most > per_minute]
     due = [task for task in due if weighed[task.seq] not in heavy]
+    # A late one counts as sent now: it will be when it leaves.
     recent = sends.within(db, now - limits.WINDOW_SECONDS, now)
+    recent += [(now, sends.tokens_under_way(db, task_id)) for task_id in late]
     wanted = [weighed[task.seq].tokens_at_most for task in due]
     fits = limits.fitting(sum(tokens for _, tokens in recent), wanted, per_minute)
     held = wanted[fits : fits + 1]
@@ -100,7 +105,11 @@ def _start_counted(parts: Parts, limit: int, db: Connection) -> Admitted:
 
 def _weigh(parts: Parts, db: Connection, task_id: str) -> Send:
     """Guess what a task's call may take: its prompt, its files, the answers so far, and the cap on the next one."""
-    task = tasks.task_of(db, task_id)
+    try:
+        task = tasks.task_of(db, task_id)
+    except ValueError:
+        # Another version wrote the row: the worker tells of it, and nothing leaves.
+        return Send(task_id)
     known = None
     with suppress(CallFailedError):
         # Of a model that is not to be asked any more the worker tells.

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from kimi_hooks import addressee, context, extracts
 from kimi_hooks.context import Found
 from kimi_hooks.errors import TaskError
-from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.kimi import window
 from kimi_hooks.kimi.body import build_body, unstreamed
 from kimi_hooks.kimi.client import Request
@@ -65,9 +64,9 @@ def request_for(parts: Parts, task_id: str, task: Task, endpoint: Endpoint, dead
     return request
 
 
-def fingerprint(parts: Parts, entry: Entry, request: Request) -> str:
+def fingerprint(endpoint: Endpoint, request: Request) -> str:
     """Return a hash that is the same for the same request at the same place, and for no other."""
-    place = "standin" if entry.standin else parts.settings.current.values["KIMI_API_URL"].rstrip("/")
+    place = "standin" if endpoint.standin else endpoint.url.rstrip("/")
     body = unstreamed(build_body(request)[0])
     return hashlib.sha256(json.dumps([place, body], sort_keys=True).encode()).hexdigest()
 

@@ -35,8 +35,13 @@ def go_on(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken) -> N
     _count(parts, entry, turn, took)
 
 
+def has_newer(parts: Parts, entry: Entry) -> bool:
+    """Tell whether an answer was kept that the row does not know of yet. Raises OSError."""
+    return turns.newer(parts.workspace.turns, entry.id, entry.turns) is not None
+
+
 def catch_up(parts: Parts, entry: Entry) -> bool:
-    """Let a task go on whose last answer was kept just before the runner died; tell whether that was so."""
+    """Let a task go on whose last answer was kept and could not be counted any more; tell whether that was so."""
     turn = turns.newer(parts.workspace.turns, entry.id, entry.turns)
     if turn is None:
         return False

@@ -36,5 +36,10 @@ def next_start(standing: Standing, due: float, per_minute: int, under_way: Under
     until = standing.slowed.until if standing.slowed else 0.0
     instant = max(due, slot, until)
     is_full = standing.slowed is not None and under_way.calls >= standing.slowed.room
+    if instant > standing.now:
+        return instant
     has_late = under_way.late and standing.recent_sends + under_way.late >= per_minute
-    return None if instant <= standing.now and (is_full or has_late) else instant
+    if has_late and not is_full and standing.oldest_recent is not None:
+        # A late one may stay for long; the oldest that the window still holds gives way before.
+        return standing.oldest_recent + limits.WINDOW_SECONDS
+    return None if is_full or has_late else instant

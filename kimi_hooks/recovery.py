@@ -14,6 +14,7 @@ from kimi_hooks.limits import WINDOW_SECONDS
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
+from kimi_hooks.taken import UNKNOWN
 
 OTHERS_WRITE_SECONDS = 3600.0
 KEEP_RUNS_SECONDS = 7 * 24 * 3600.0
@@ -74,7 +75,7 @@ def _has_answer(parts: Parts, entry: Entry) -> bool:
 def _answer_unknown(parts: Parts, entry: Entry) -> None:
     if entry.crashes >= parts.config.retry.max_crashes:
         told = f"the runner died {entry.crashes + 1} times while this task was being answered"
-        worker.fail(parts, entry.id, Failure("crash", f"{told}; look at spool/logs/runner.log"))
+        worker.fail(parts, entry.id, Failure("crash", f"{told}; look at spool/logs/runner.log"), UNKNOWN)
         return
     told = REPEATED_IMITATION if entry.standin else REPEATED
     warnings = [] if told in entry.warnings else [told]

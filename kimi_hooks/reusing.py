@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from kimi_hooks import addressee, asking, results
-from kimi_hooks.ending import Call, Failure, end
+from kimi_hooks.ending import Call, Failure, carry_on, end
 from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import reuse
 from kimi_hooks.journal.tasks import Entry
@@ -21,6 +21,9 @@ REUSED = "answered from the result of {task_id}, which asked the same and ended 
 
 def look_for_answer(parts: Parts, entry: Entry, task: Task) -> None:
     """End the task with an answer that is not too old, or let it be sent where there is none."""
+    if carry_on(parts, entry.id):
+        # It was given one just before the runner died.
+        return
     try:
         found = _found(parts, entry, task)
     except TaskError as error:
@@ -40,7 +43,7 @@ def look_for_answer(parts: Parts, entry: Entry, task: Task) -> None:
 
 def _found(parts: Parts, entry: Entry, task: Task) -> dict[str, Any] | None:
     endpoint, deadline = addressee.endpoint_of(parts, entry), parts.clock.monotonic() + task.timeout
-    fingerprint = asking.fingerprint(parts, entry, asking.request_for(parts, entry.id, task, endpoint, deadline))
+    fingerprint = asking.fingerprint(endpoint, asking.request_for(parts, entry.id, task, endpoint, deadline))
     since = parts.clock.now() - (entry.reuse or 0.0)
     for task_id in parts.journal.read(partial(reuse.answered_before, fingerprint=fingerprint, since=since)):
         result = results.read(parts.workspace.results, task_id)

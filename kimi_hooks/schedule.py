@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from kimi_hooks import admission, ending, limits, notifying, pace, reusing, slowing, worker
+from kimi_hooks import admission, continuing, ending, limits, notifying, pace, reusing, slowing, worker
 from kimi_hooks.ending import Failure
 from kimi_hooks.journal import jumps, needs, reuse, sends, tasks
 from kimi_hooks.journal.standing import Standing, Waiting
@@ -17,6 +17,7 @@ from kimi_hooks.pace import UnderWay
 from kimi_hooks.parts import Parts
 from kimi_hooks.pool import Pool
 from kimi_hooks.states import State
+from kimi_hooks.taken import UNKNOWN
 
 AFTER_A_BUG_SECONDS = 60.0
 ANSWERED_SECONDS = 5.0
@@ -194,7 +195,7 @@ class Schedule:
     def _start(self, waiting: Waiting, standing: Standing) -> None:
         limit = self.free if waiting.standin else self._room(standing)
         if limit:
-            admitted = admission.start(self._parts, limit, standin=waiting.standin)
+            admitted = admission.start(self._parts, limit, self._late(standing.now), standin=waiting.standin)
             for send in admitted.too_large:
                 failure = Failure("invalid_request", admission.too_large(self._parts, send))
                 worker.fail(self._parts, send.task_id, failure)
@@ -208,9 +209,15 @@ class Schedule:
         return pace.room(standing, per_minute, self.free, self._under_way(standing.now))
 
     def _under_way(self, now: float) -> UnderWay:
-        calls = [call for call in list(self._in_flight) if not (call.answered or call.entry.standin)]
-        late = [call for call in calls if not call.left and call.started_at <= now - limits.WINDOW_SECONDS]
-        return UnderWay(len(calls), len(late))
+        return UnderWay(len(self._calls_to_kimi()), len(self._late(now)))
+
+    def _calls_to_kimi(self) -> list[_Call]:
+        return [call for call in list(self._in_flight) if not (call.answered or call.entry.standin)]
+
+    def _late(self, now: float) -> list[str]:
+        """Return the tasks whose call the limit's window has forgotten, and that has still not left."""
+        since = now - limits.WINDOW_SECONDS
+        return [call.entry.id for call in self._calls_to_kimi() if not call.left and call.started_at <= since]
 
     def _is_over_budget(self, waiting: Waiting) -> bool:
         """Pause the queue if the budget of the day is used up; tell whether it is."""
@@ -223,9 +230,11 @@ class Schedule:
 
     def _look_for_answers(self, now: float) -> None:
         """See for each task that allows it whether an earlier answer will do."""
-        found = self._parts.journal.read(partial(reuse.to_look_up, now=now, limit=max(0, self._calls.free)))
-        for entry, spec in found:
-            if entry.id not in self._looked_for:
+        # Read before the rows: a look-up that ends in between would be begun again otherwise.
+        under_way = set(self._looked_for)
+        limit = self._calls.free + len(under_way) if self._calls.free else 0
+        for entry, spec in self._parts.journal.read(partial(reuse.to_look_up, now=now, limit=limit)):
+            if entry.id not in under_way and self._calls.free:
                 self._looked_for.add(entry.id)
                 call = _Call(entry, now, answered=True)
                 self._submit(call, partial(self._look_for_answer, entry, spec))
@@ -251,8 +260,7 @@ class Schedule:
         """Leave the call's place to the next one, and more places where the queue was slowed."""
         call.answered = True
         if self._is_slowed and not call.entry.standin:
-            concurrency = self._parts.config.limits.concurrency
-            self._parts.journal.write(lambda db: slowing.speed_up(db, call.started_at, concurrency))
+            slowing.note_answer(self._parts, call.started_at)
         self._parts.bell.ring()
 
     def _submit(self, call: _Call, work: Callable[[], object]) -> None:
@@ -275,12 +283,14 @@ class Schedule:
         What raises here leaves the task where it is: the next turn comes back to it.
         """
         for entry, error in list(self._troubled.values()):
-            is_answered = ending.has_result(self._parts, entry.id)
-            if not is_answered and entry.failures >= self._parts.config.retry.max_attempts:
-                worker.fail(self._parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"))
-            else:
-                later = self._parts.clock.now() + (ANSWERED_SECONDS if is_answered else AFTER_A_BUG_SECONDS)
+            now = self._parts.clock.now()
+            if ending.has_result(self._parts, entry.id) or continuing.has_newer(self._parts, entry):
+                later = now + ANSWERED_SECONDS
                 self._parts.journal.write(partial(tasks.retry_at, task_id=entry.id, due_at=later, why=str(error)))
+            elif entry.failures >= self._parts.config.retry.max_attempts:
+                worker.fail(self._parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"), UNKNOWN)
+            else:
+                worker.lose_call(self._parts, entry, now + AFTER_A_BUG_SECONDS, str(error))
             del self._troubled[entry.id]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
+from kimi_hooks.errors import JournalError
 from kimi_hooks.journal import facts, sends
 from kimi_hooks.journal.facts import Slowed
 from kimi_hooks.journal.store import Connection
@@ -34,6 +36,12 @@ def slow_down(db: Connection, parts: Parts, entry: Entry, failure: Failure, now:
         slowed = Slowed(until=max(now + wait, asked_for), since=now, times=times)
     facts.slow(db, slowed)
     return slowed
+
+
+def note_answer(parts: Parts, sent_at: float) -> None:
+    """Give the queue more room after an answer, unless the journal is in trouble: that must not cost the answer."""
+    with suppress(JournalError):
+        parts.journal.write(lambda db: speed_up(db, sent_at, parts.config.limits.concurrency))
 
 
 def speed_up(db: Connection, sent_at: float, concurrency: int) -> None:

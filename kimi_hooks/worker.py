@@ -8,7 +8,7 @@ from kimi_hooks import addressee, asking, billing, continuing, notifying, slowin
 from kimi_hooks.clock import kimi_day
 from kimi_hooks.ending import Call, Failure, carry_on, end
 from kimi_hooks.errors import TaskError
-from kimi_hooks.journal import facts, tasks
+from kimi_hooks.journal import facts, sends, tasks
 from kimi_hooks.journal.facts import Slowed
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
@@ -18,7 +18,7 @@ from kimi_hooks.kimi.failure import Failure as CallFailure
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.results import NO_TURN
-from kimi_hooks.taken import NOTHING, Taken
+from kimi_hooks.taken import NOTHING, UNKNOWN, Taken
 from kimi_hooks.task import Task
 
 
@@ -38,7 +38,7 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
     `watcher.answer` is called once Kimi has answered and nothing more is asked. Not after a failure: what it means for
     the calls of others is settled first.
     """
-    if entry.attempts > 1 and carry_on(parts, entry.id):
+    if entry.attempts > 1 and (carry_on(parts, entry.id) or continuing.catch_up(parts, entry)):
         return
     mark = parts.settings.current.mark
     try:
@@ -66,7 +66,7 @@ def ask(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> tuple[dict[
     transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=endpoint.url)
     answer = parts.client.ask(entry.id, endpoint, request, deadline=deadline, on_left=watcher.leave)
     # Only a whole answer will do for others.
-    fingerprint = asking.fingerprint(parts, entry, asked) if answer.finish_reason == "stop" else None
+    fingerprint = asking.fingerprint(endpoint, asked) if answer.finish_reason == "stop" else None
     took = billing.of_answer(parts, entry, answer, request.model)
     return _turn(answer, request.model), Call(took, fingerprint)
 
@@ -78,11 +78,22 @@ def expire(parts: Parts, entry: Entry) -> None:
         end(parts, entry, task, None, timed_out(task))
 
 
-def fail(parts: Parts, task_id: str, failure: Failure) -> None:
-    """End a task that cannot be carried on."""
+def fail(parts: Parts, task_id: str, failure: Failure, took: Taken = NOTHING) -> None:
+    """End a task that cannot be carried on; `took` is what its call took, if one was under way."""
     entry = parts.journal.read(lambda db: tasks.get(db, task_id))
     if entry is not None and not tasks.is_ended(entry) and not carry_on(parts, task_id):
-        end(parts, entry, _task_of(parts, entry), None, failure)
+        end(parts, entry, _task_of(parts, entry), None, failure, Call(took))
+
+
+def lose_call(parts: Parts, entry: Entry, due_at: float, why: str) -> None:
+    """Let a task wait for another try whose call broke off here: what that took is not known, if it was sent at all."""
+
+    def lose(db: Connection) -> None:
+        took = NOTHING if sends.under_way_since(db, entry.id) is None else UNKNOWN
+        tasks.take(db, entry, None, took, parts.clock.now())
+        tasks.retry_at(db, entry.id, due_at, why)
+
+    parts.journal.write(lose)
 
 
 def _task_of(parts: Parts, entry: Entry) -> Task:
@@ -101,10 +112,10 @@ def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedErro
     """
     failure = error.failure
     if failure.action == "pause" and not entry.standin:
-        _pause(parts, entry, failure, facts.Pause(failure.kind, failure.message, mark))
+        _pause(parts, entry, failure, took, facts.Pause(failure.kind, failure.message, mark))
     elif failure.until_next_day and not entry.standin:
         until = kimi_day(parts.clock.now())
-        _pause(parts, entry, failure, facts.Pause(failure.kind, failure.message, until=until))
+        _pause(parts, entry, failure, took, facts.Pause(failure.kind, failure.message, until=until))
     elif failure.action == "retry" and entry.failures < parts.config.retry.max_attempts:
         _retry(parts, entry, failure, took)
     else:
@@ -138,12 +149,12 @@ def _retry(parts: Parts, entry: Entry, failure: CallFailure, took: Taken) -> Non
         LOGGER.warning("%s", slowing.told(failure, slowed.until - now))
 
 
-def _pause(parts: Parts, entry: Entry, failure: CallFailure, pause: facts.Pause) -> None:
+def _pause(parts: Parts, entry: Entry, failure: CallFailure, took: Taken, pause: facts.Pause) -> None:
     """Pause the queue for a reason that is not the task's: the task is as if it had not been sent."""
 
     def put_back(db: Connection) -> None:
         notifying.pause(db, parts.config, pause, parts.clock.now())
-        tasks.take(db, entry, None, NOTHING, parts.clock.now())
+        tasks.take(db, entry, None, took, parts.clock.now())
         tasks.put_back(db, entry.id, pause.why)
 
     parts.journal.write(put_back)

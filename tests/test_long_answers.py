@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kimi_hooks import turns
+from kimi_hooks import schedule, turns
 from kimi_hooks.journal import sends, tasks
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.standin.faults import Fault
@@ -123,6 +125,29 @@ def test_a_part_that_was_kept_is_not_asked_for_again(house: House) -> None:
     assert (result["output"], result["turns"], result["crashes"]) == ("Half an answer.", 2, 0)
     assert house.kimi.requests[-1].body is not None
     assert house.kimi.requests[-1].body["messages"][-1]["content"] == "Half an ans"
+
+
+def test_a_part_whose_row_could_not_be_written_is_not_asked_for_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal was in trouble after the part was kept: the next try goes on from the file, and it is billed once."""
+    monkeypatch.setattr(schedule, "ANSWERED_SECONDS", 0.01)
+    real, errors = tasks.keep_turn, [sqlite3.OperationalError("database is locked")]
+
+    def keep_turn(*arguments: Any) -> None:
+        if errors:
+            raise errors.pop()
+        real(*arguments)
+
+    monkeypatch.setattr(tasks, "keep_turn", keep_turn)
+    house.kimi.add(cut("Half an ans"), Fault(text="wer."), Fault(text="wer."))
+    house.drop(f"{TASK}.md", "a")
+    house.drain()
+    result = house.result()
+    assert (result["output"], len(house.kimi.requests)) == ("Half an answer.", 2)
+    rows = house.read_journal(lambda db: db.execute("SELECT prompt FROM sends").fetchall())
+    assert len(rows) == 2
+    assert sum(row["prompt"] for row in rows) == result["tokens"]["prompt"]
 
 
 def test_a_task_that_waits_for_its_next_part_survives_a_restart(house: House) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
 import pytest
 
+from kimi_hooks import reusing
 from kimi_hooks.clock import Clock
-from kimi_hooks.journal import facts
+from kimi_hooks.journal import facts, reuse
+from kimi_hooks.journal.store import Journal
+from kimi_hooks.journal.tasks import Entry
+from kimi_hooks.parts import Parts
 from kimi_hooks.standin.faults import Fault
+from kimi_hooks.standin.server import Standin
 from kimi_hooks.states import Outcome, State
-from tests.house import House, until
+from kimi_hooks.task import Task
+from tests.house import PATIENCE, House, until
 
 FIRST, SECOND = "kimi-1700000000-aaaaaaaa", "kimi-1700000000-bbbbbbbb"
 HOUR = 3600.0
@@ -59,6 +66,23 @@ def test_a_changed_context_file_is_another_request(house: House) -> None:
     house.drain()
     assert house.result(FIRST)["reused_from"] is None
     assert house.result(SECOND)["reused_from"] == "kimi-1700000000-00000000"
+
+
+def test_an_answer_is_of_the_address_that_was_asked(house: House) -> None:
+    """Also when the address changes while the answer is under way."""
+    del house.environ["KIMI_API_URL"]
+    house.workspace.secrets_file.write_text(f"KIMI_API_URL={house.kimi.url}\n")
+    house.kimi.add(Fault(latency=0.5))
+    with Standin() as other, house.running() as running:
+        house.drop(f"{FIRST}.md", "a")
+        assert house.kimi.wait_for(1)
+        house.workspace.secrets_file.write_text(f"KIMI_API_URL={other.url}\n")
+        until(lambda: running.runner._parts.settings.current.values["KIMI_API_URL"] == other.url)
+        house.wait(FIRST)
+        house.drop(f"{SECOND}.json", {"prompt": "a", "reuse": True})
+        house.wait(SECOND)
+        assert len(other.requests) == 1
+    assert house.result(SECOND)["reused_from"] is None
 
 
 @pytest.mark.parametrize(("age", "is_old_enough"), [("30m", False), ("2h", True), (7200, True), ("1d", True)])
@@ -125,6 +149,67 @@ def test_a_person_who_pauses_the_queue_pauses_that_too(house: House) -> None:
     assert house.call("resume").returncode == 0
     house.drain()
     assert house.result(FIRST)["reused_from"] is not None
+
+
+def test_an_answer_that_was_given_stays_given(house: House) -> None:
+    """The runner died between the result and the row: the next one asks nobody, and changes nothing."""
+    result = asked(house, {"prompt": "a"}, {"prompt": "a", "reuse": True})
+    first, second = house.entries()
+    journal = Journal(house.workspace.journal_file)
+    undo = "UPDATE tasks SET state = 'available', outcome = NULL, ended = NULL WHERE id = ?"
+    journal.write(lambda db: db.execute(undo, (second.id,)))
+    journal.close()
+    house.workspace.result_file(first.id).unlink()
+    house.drain()
+    assert house.result(second.id) == result
+    assert len(house.kimi.requests) == 1
+
+
+def test_a_task_is_looked_up_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look-up that ends while the next ones are chosen is not begun again."""
+    asked(house, {"prompt": "a"})
+    parts, may_end, looks = house.parts(), threading.Event(), []
+    read, look = parts.journal.read, reusing.look_for_answer
+
+    def slowly(parts: Parts, entry: Entry, task: Task) -> None:
+        looks.append(entry.id)
+        assert may_end.wait(PATIENCE)
+        look(parts, entry, task)
+
+    def read_and_let_it_end(operation: Any) -> Any:
+        found = read(operation)
+        if getattr(operation, "func", None) is reuse.to_look_up and looks:
+            may_end.set()
+            until(lambda: not running.runner._schedule._looked_for)
+        return found
+
+    monkeypatch.setattr(reusing, "look_for_answer", slowly)
+    monkeypatch.setattr(parts.journal, "read", read_and_let_it_end)
+    with house.running(parts=parts) as running:
+        house.drop(f"{FIRST}.json", {"prompt": "a", "reuse": True})
+        until(lambda: looks == [FIRST])
+        house.workspace.ring()
+        house.wait(FIRST)
+    assert looks == [FIRST]
+
+
+def test_slow_look_ups_do_not_keep_others_from_beginning(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as there is a place, the next task has it, whatever is looked up before it."""
+    house.configure(limits={"concurrency": 2})
+    may_end, looks, look = threading.Event(), [], reusing.look_for_answer
+
+    def slowly(parts: Parts, entry: Entry, task: Task) -> None:
+        looks.append(entry.name)
+        assert may_end.wait(PATIENCE)
+        look(parts, entry, task)
+
+    monkeypatch.setattr(reusing, "look_for_answer", slowly)
+    with house.running():
+        for number in range(4):
+            house.drop(f"{number}.json", {"prompt": "a", "reuse": True})
+            until(lambda number=number: len(looks) == number + 1)  # type: ignore[misc]
+        may_end.set()
+        house.wait(*(entry.id for entry in house.entries()))
 
 
 def test_dispatch_takes_an_age_or_none(house: House) -> None:

@@ -9,14 +9,19 @@ import signal
 import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kimi_hooks import runner, schedule
+from kimi_hooks import billing, runner, schedule
 from kimi_hooks.clock import Clock
+from kimi_hooks.journal import bill
+from kimi_hooks.journal.bill import Line
+from kimi_hooks.journal.store import Journal
 from kimi_hooks.outbox.folder import Outbox
 from kimi_hooks.standin.faults import Fault
 from kimi_hooks.states import Outcome
+from kimi_hooks.taken import Taken
 from tests.house import House, until
 
 NESTED = {"prompt": "x", "metadata": {"a": json.loads("[" * 300 + "]" * 300)}}
@@ -43,6 +48,15 @@ def test_no_file_stops_a_runner(house: House, case: str) -> None:
     house.drain()
     assert house.prompts() == ["good"]
     assert len(house.reason()) < 4000
+
+
+def bill_of(house: House) -> list[Line]:
+    return house.read_journal(lambda db: bill.lines(db, 0, None))
+
+
+def billed(house: House) -> int:
+    """Return the tokens of all calls on record."""
+    return sum(line.prompt + line.completion for line in bill_of(house))
 
 
 def test_a_circle_of_links_is_refused(house: House) -> None:
@@ -115,6 +129,58 @@ def test_a_result_that_cannot_be_written_is_written_later(house: House, monkeypa
         (entry,) = house.wait("kimi-1700000000-aaaaaaaa")
     assert entry.outcome is Outcome.DONE
     assert len(house.kimi.requests) == 1
+    assert house.result()["tokens"]["total"] == billed(house)
+
+
+def test_a_call_that_a_bug_of_ours_lost_is_billed_apart(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows what it took; the next one does not count for both."""
+    monkeypatch.setattr(schedule, "AFTER_A_BUG_SECONDS", 0.01)
+    real, errors = billing.of_answer, [RuntimeError("a bug")]
+
+    def of_answer(*arguments: Any) -> Taken:
+        if errors:
+            raise errors.pop()
+        return real(*arguments)
+
+    monkeypatch.setattr(billing, "of_answer", of_answer)
+    house.drop("a.md", "x")
+    house.drain()
+    assert len(house.kimi.requests) == 2
+    assert house.result()["tokens"]["total"] == billed(house)
+    assert any("did not tell" in warning for warning in house.result()["warnings"])
+
+
+def test_the_last_call_that_our_death_cut_is_billed_apart(house: House) -> None:
+    """The task fails; its call may have been paid for all the same."""
+    house.configure(retry={"max_crashes": 1, "first_pause": 0.01})
+    house.kimi.add(Fault("stall"), Fault("stall"))
+    house.drop("a.md", "x")
+    for calls in (1, 2):
+        house.start()
+        assert house.kimi.wait_for(calls)
+        house.close()
+    house.drain()
+    assert house.result()["error"]["kind"] == "crash"
+    assert [line.unknown for line in bill_of(house)] == [2]
+    assert any("2 calls" in warning for warning in house.result()["warnings"])
+
+
+@pytest.mark.parametrize("counted", [{}, {"tokens_per_minute": 1_000_000_000}])
+def test_a_row_that_cannot_be_read_holds_nobody_up(house: House, counted: dict[str, int]) -> None:
+    """Another version wrote it: the task fails in the end, and the runner goes on with the others."""
+    house.configure(limits=counted, retry={"max_attempts": 1})
+    assert house.call("pause").returncode == 0
+    house.drop("bad.md", "x")
+    house.drain()
+    journal = Journal(house.workspace.journal_file)
+    journal.write(lambda db: db.execute("UPDATE tasks SET spec = json_set(spec, '$.of_another_version', 1)"))
+    journal.close()
+    house.drop("good.md", "good")
+    house.drain()
+    assert house.call("resume").returncode == 0
+    house.drain()
+    assert [entry.outcome for entry in house.entries()] == [Outcome.FAILED, Outcome.DONE]
+    assert house.prompts() == ["good"]
 
 
 def test_a_journal_that_is_held_is_waited_for(house: House) -> None:

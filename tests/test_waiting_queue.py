@@ -69,6 +69,34 @@ def test_a_clock_that_is_set_moves_no_window(house: House, jump: float) -> None:
     assert entry.outcome is Outcome.DONE
 
 
+def test_a_clock_that_is_set_back_delays_no_next_part(house: House) -> None:
+    """What goes on with a cut answer, and what was put back by a pause, is due whatever the clock says."""
+    set_by = [0.0]
+    clock = Clock(now=lambda: time.time() + set_by[0], boot_id=lambda: "this-boot")
+    house.kimi.add(Fault(text="Half an ans", finish_reason="length"))
+    house.kimi.add(Fault("http", status=429, type="exceeded_current_quota_error"), Fault(text="wer."))
+    house.drop(f"{FIRST}.md", "a")
+    house.drain(clock)
+    set_by[0] -= HOUR
+    assert house.call("resume").returncode == 0
+    house.drain(clock)
+    assert house.result()["output"] == "Half an answer."
+
+
+def test_a_clock_that_is_set_back_delays_no_task_that_comes_after_another(house: House) -> None:
+    """It starts when the other one has ended, and not when the clock has caught up."""
+    set_by = [0.0]
+    clock = Clock(now=lambda: time.time() + set_by[0], boot_id=lambda: "this-boot")
+    assert house.call("pause").returncode == 0
+    house.drop(f"{FIRST}.md", "a")
+    house.drop(f"{SECOND}.json", {"prompt": "b", "after": FIRST})
+    house.drain(clock)
+    set_by[0] -= HOUR
+    assert house.call("resume").returncode == 0
+    house.drain(clock)
+    assert [entry.outcome for entry in house.entries()] == [Outcome.DONE, Outcome.DONE]
+
+
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
 def test_a_clock_that_was_set_while_no_runner_was_there_moves_no_window(house: House, jump: float) -> None:
     """The time since boot tells a jump from the time that has passed."""

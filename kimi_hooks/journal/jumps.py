@@ -59,8 +59,12 @@ def settle(db: Connection, reading: Reading, jump: float, now: float, window: fl
         "UPDATE tasks SET deadline_at = deadline_at + ? WHERE ended IS NULL AND deadline_at IS NOT NULL", (jump,)
     )
     db.execute("UPDATE tasks SET due_at = due_at + ? WHERE state = 'retryable'", (jump,))
-    # Those that wait for no time of day are due since they came.
-    db.execute("UPDATE tasks SET due_at = min(due_at, ?) WHERE state = 'available' AND due_at = created_at", (now,))
+    # Those that wait for no time of day are due since they came, and those that have been sent before are due as well.
+    db.execute(
+        "UPDATE tasks SET due_at = min(due_at, ?) WHERE (state = 'available' AND started_at IS NOT NULL) "
+        "OR (state IN ('available', 'held') AND due_at = created_at)",
+        (now,),
+    )
     db.execute("UPDATE deliveries SET due_at = due_at + ? WHERE state = 'waiting'", (jump,))
     slowed = facts.slowed(db)
     if slowed is not None:

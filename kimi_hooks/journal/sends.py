@@ -39,11 +39,14 @@ def record(db: Connection, sends: Iterable[Send], now: float) -> None:
 
 
 def end(db: Connection, task_id: str, model: str | None, taken: Taken, now: float) -> None:
-    """Complete the record of the task's call that is under way; what an unknown one took stays open."""
+    """Complete the record of the task's call that is under way; what an unknown one took stays open.
+
+    Later ones that are open were recorded for calls that never left: the answer was on the disk already.
+    """
     known = not taken.unknown
     db.execute(
         "UPDATE sends SET ended_at = ?, model = ?, prompt = ?, completion = ?, cached = ?, reasoning = ?, amount = ?, "
-        "currency = ? WHERE task_id = ? AND ended_at IS NULL",
+        "currency = ? WHERE seq = (SELECT min(seq) FROM sends WHERE task_id = ? AND ended_at IS NULL)",
         (
             now,
             model,
@@ -53,6 +56,7 @@ def end(db: Connection, task_id: str, model: str | None, taken: Taken, now: floa
             task_id,
         ),
     )
+    db.execute("DELETE FROM sends WHERE task_id = ? AND ended_at IS NULL", (task_id,))
 
 
 def move(db: Connection, task_id: str, now: float) -> None:
@@ -64,6 +68,12 @@ def under_way_since(db: Connection, task_id: str) -> float | None:
     """Return when the task's call left that is under way; None for one of the imitation, which is not recorded."""
     row = db.execute("SELECT sent_at FROM sends WHERE task_id = ? AND ended_at IS NULL", (task_id,)).fetchone()
     return row["sent_at"] if row else None
+
+
+def tokens_under_way(db: Connection, task_id: str) -> int:
+    """Return the most that the task's call that is under way may take."""
+    query = "SELECT coalesce(sum(tokens_at_most), 0) FROM sends WHERE task_id = ? AND ended_at IS NULL"
+    return int(db.execute(query, (task_id,)).fetchone()[0])
 
 
 def newest(db: Connection, number: int, now: float) -> float | None:

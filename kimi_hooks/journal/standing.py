@@ -23,6 +23,7 @@ _QUERY = f"""
         (SELECT min(deadline_at) FROM tasks WHERE {_WAITING} 0 AND deadline_at IS NOT NULL) AS deadline,
         (SELECT min(deadline_at) FROM tasks WHERE {_WAITING} 1 AND deadline_at IS NOT NULL) AS standin_deadline,
         (SELECT count(*) FROM sends WHERE sent_at > :window) AS recent_sends,
+        (SELECT min(sent_at) FROM sends WHERE sent_at > :window) AS oldest_recent,
         (SELECT min(sent_at, :now) FROM sends ORDER BY sent_at DESC LIMIT 1 OFFSET :limit - 1) AS blocking_send,
         (SELECT max(sent_at) FROM sends) AS newest_send,
         (SELECT min(due_at) FROM deliveries WHERE state = 'waiting') AS news_due,
@@ -45,7 +46,7 @@ class Waiting:
 class Standing:
     """Instants are in seconds since 1970.
 
-    `recent_sends` left within the limit's window; `blocking_send` is the newest but `per_window - 1`, so that the next
+    `recent_sends` left within the limit's window, the first of them at `oldest_recent`; `blocking_send` is the newest but `per_window - 1`, so that the next
     call must wait for it to leave the window. `ended` and `newest_news` are the numbers of the newest ending and of the
     newest delivery. `reuse_due` is the first instant at which an earlier answer can be looked for.
     """
@@ -58,6 +59,7 @@ class Standing:
     for_kimi: Waiting
     for_standin: Waiting
     recent_sends: int
+    oldest_recent: float | None
     blocking_send: float | None
     newest_send: float | None
     news_due: float | None
@@ -78,6 +80,7 @@ def look(db: Connection, now: float, window: float, per_window: int) -> Standing
         for_kimi=Waiting(False, row["due"], row["deadline"]),
         for_standin=Waiting(True, row["standin_due"], row["standin_deadline"]),
         recent_sends=row["recent_sends"],
+        oldest_recent=row["oldest_recent"],
         blocking_send=row["blocking_send"],
         newest_send=row["newest_send"],
         news_due=row["news_due"],

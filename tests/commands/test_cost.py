@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kimi_hooks.standin.faults import Fault
+from kimi_hooks.states import State
 from tests.house import House
 
 HOUR = 3600.0
@@ -74,6 +75,15 @@ def test_calls_that_never_told_are_counted_apart(paying: House, fault: Fault, un
     total = cost(paying)["total"]
     assert (total["unknown"], total["free"]) == (unknown, 1 - unknown)
     assert any("did not tell" in warning for warning in paying.result()["warnings"]) is bool(unknown)
+
+
+def test_an_answer_that_breaks_off_for_want_of_credit_is_counted_apart(paying: House) -> None:
+    """The queue pauses; what had come of the answer may have been paid for."""
+    paying.kimi.add(Fault("stream-error", type="exceeded_current_quota_error"))
+    paying.drop("a.md", "a")
+    paying.drain()
+    assert paying.entry().state is State.AVAILABLE
+    assert cost(paying)["total"]["unknown"] == 1
 
 
 def test_a_call_that_never_left_costs_nothing(paying: House) -> None:
