@@ -62,6 +62,14 @@ def test_usage_of_the_choice_is_the_second_best() -> None:
     assert answer.usage == Usage(5, 1, 6, 0, 0)
 
 
+@pytest.mark.parametrize("count", [-1, 10**13, 10**400, 1.5, "1"], ids=["-1", "10**13", "10**400", "1.5", "text"])
+def test_what_is_no_count_of_tokens_counts_nothing(count: Any) -> None:
+    """Numbers that neither the journal nor a price could take are no reason to lose an answer and pay for it again."""
+    usage = {"prompt_tokens": count, "completion_tokens": 2, "total_tokens": count, "cached_tokens": count}
+    answer = conclude(_draft(_delta(content="x"), _end("stop"), {"choices": [], "usage": usage}), ())
+    assert answer.usage == Usage(0, 2, 2, 0, 0)
+
+
 def test_no_usage_is_none() -> None:
     """An answer without usage is an answer."""
     assert conclude(_draft(_delta(content="a"), _end("stop")), ()).usage is None
