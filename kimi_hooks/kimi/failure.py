@@ -14,6 +14,7 @@ from kimi_hooks.errors import KimiHooksError
 from kimi_hooks.kimi import told
 from kimi_hooks.kimi.remedies import Refusal, remedy
 from kimi_hooks.kimi.usage import Usage
+from kimi_hooks.text import mended
 
 Action = Literal["retry", "never", "pause"]
 
@@ -135,8 +136,8 @@ def host_of(api_url: str) -> str:
 
 
 def excerpt(text: str) -> str:
-    """Make foreign text fit for a message: one line, no markup, no keys, at most 500 characters."""
-    plain = re.sub(r"<[^<>]+>", " ", text[:_READ_AT_MOST])
+    """Make foreign text fit for a message: one line, no markup, no keys, no half characters, at most 500 characters."""
+    plain = re.sub(r"<[^<>]+>", " ", mended(text[:_READ_AT_MOST]))
     hidden = _SECRET.sub(r"\1-***", " ".join(plain.split()))
     return hidden if len(hidden) <= _EXCERPT else hidden[: _EXCERPT - 1] + "…"
 

@@ -207,6 +207,13 @@ def test_halves_of_a_character_are_joined() -> None:
     assert conclude(_draft(*halves, _end("stop")), ()).text == "🙂\ufffd!"
 
 
+def test_no_half_character_is_left_anywhere() -> None:
+    """Model, reason and warnings are written down like the text: half a surrogate pair there stops no task."""
+    answer = conclude(_draft({"model": "m\ud800"}, _delta(content="a"), _end("odd\ud800")), ())
+    assert (answer.model, answer.finish_reason) == ("m\ufffd", "odd\ufffd")
+    "".join(answer.warnings).encode()
+
+
 def test_a_completion_that_came_whole() -> None:
     """A server that does not stream is understood too."""
     draft = Draft("u", "m")

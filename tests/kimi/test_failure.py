@@ -277,6 +277,12 @@ def test_excerpts_are_short_and_hold_no_secret() -> None:
     assert "\n" not in text
 
 
+def test_half_a_character_in_a_refusal_can_be_written() -> None:
+    """The words of a refusal go into the journal, which takes whole characters only."""
+    body = b'{"error":{"message":"\\ud83d\\ude42 odd \\ud800","type":"x"}}'
+    assert "🙂 odd \ufffd" in classify(500, {}, body, _URL).message
+
+
 def test_a_url_that_is_none_has_a_name_too() -> None:
     """A message can always say a place."""
     assert host_of("http://[") == host_of("") == "the API"
