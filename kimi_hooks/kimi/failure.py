@@ -23,6 +23,7 @@ _REQUEST_ID = 200
 _READ_AT_MOST = 20_000
 # Keys and the ids of account, organization and user: what a log must not hold.
 _SECRET = re.compile(r"\b(sk|ak|org|uid|user|proj|cak)-[A-Za-z0-9_-]{4,}")
+_USERINFO = re.compile(r"[^\s/'\"@]+@")
 _REQUEST_ID_HEADERS = ("msh-request-id", "x-msh-trace-id", "x-request-id")
 
 # The words of error.type, which weigh more than the status: 429 alone has three meanings.
@@ -106,7 +107,8 @@ def classify(
     error_type, said = _read_error(body)
     kind, action = _verdict(status, error_type, said)
     is_code_key = is_code_key and kind == "authentication_failed" and status in _STATUSES_OF_KEYS
-    refusal = Refusal(kind, status, error_type.strip(), said, host_of(api_url), api_url, action == "never", is_code_key)
+    host, url = host_of(api_url), without_userinfo(api_url).rstrip("/")
+    refusal = Refusal(kind, status, error_type.strip(), said, host, url, action == "never", is_code_key)
     return Failure(
         kind=kind,
         # Every call with such a key would be refused, whatever it asks for.
@@ -133,6 +135,11 @@ def host_of(api_url: str) -> str:
         return urlsplit(api_url).hostname or "the API"
     except ValueError:
         return "the API"
+
+
+def without_userinfo(text: str) -> str:
+    """Take out of a URL, or a text with one in it, the user and the password that it may hold."""
+    return _USERINFO.sub("", text)
 
 
 def excerpt(text: str) -> str:

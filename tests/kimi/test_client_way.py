@@ -157,6 +157,29 @@ def test_no_connection(client: Client, url: str, action: str, words: str) -> Non
     assert len(str(error)) < 250
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://bob:geheim@127.0.0.1:99999/v1", "http://bob:ge@heim@/v1", "htp://bob:geheim@h/v1", "bob:geheim@h/v1"],
+)
+def test_an_address_that_is_none_does_not_tell_its_password(client: Client, url: str) -> None:
+    """Such addresses are quoted by the libraries, and the message goes into log, journal and hooks."""
+    told = str(failed(client, Endpoint(url, "sk-right", standin=True)))
+    assert "KIMI_API_URL" in told
+    assert "heim" not in told
+
+
+@pytest.mark.parametrize("proxy", ["http://bob:geheim@127.0.0.1:99999", "http://bob:geheim@", "http://[::1"])
+def test_a_proxys_address_that_is_none_is_named_as_such(
+    client: Client, proxies: Callable[[str], None], proxy: str
+) -> None:
+    """The queue pauses with the setting that is wrong, and without the password that may stand in it."""
+    proxies(proxy)
+    error = failed(client, Endpoint("http://kimi.example/v1", "sk-right"))
+    assert error.failure.action == "pause"
+    assert "HTTPS_PROXY" in str(error)
+    assert "geheim" not in str(error)
+
+
 def test_tls_to_a_plain_server(client: Client, standin: Standin) -> None:
     """A TLS handshake that fails is named and tried again."""
     error = failed(client, Endpoint(standin.url.replace("http:", "https:"), "sk-right", standin=True))
