@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from kimi_hooks.standin import chat, files, messages, multipart, routes
@@ -95,7 +96,8 @@ class Handler(Wire):
         upload = multipart.read(self.headers.get("Content-Type", ""), raw)
         body = messages.parse(raw) if upload is None else None
         # What an upload holds may be large: it is noted by its digest.
-        self._note(body, raw) if upload is None else self._note(_described(upload), b"")
+        described = None if upload is None else _described(upload)
+        self._note(body, raw) if described is None else self._note(described, b"")
         return Call(
             method=self.command,
             path=path.removeprefix(_BASE) if path.startswith(f"{_BASE}/") else "",
@@ -103,7 +105,8 @@ class Handler(Wire):
             key=self.headers.get("Authorization", ""),
             ordered=self.headers.get(FAULT_HEADER),
             number=self.number,
-            raw=raw,
+            # Clients draw the boundary of an upload by lot; the same upload shall be the same request.
+            raw=raw if described is None else json.dumps(described, sort_keys=True).encode(),
             body=body,
             upload=upload,
         )
