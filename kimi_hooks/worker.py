@@ -51,7 +51,7 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
         settle_failure(parts, entry, task, error, took, mark)
     else:
         watcher.answer()
-        if continuing.is_needed(parts, entry, turn):
+        if continuing.is_needed(parts, entry, turn, call.took, task.max_tokens):
             continuing.go_on(parts, entry, turn, call.took)
         else:
             end(parts, entry, task, continuing.last(entry, turn), None, call)
