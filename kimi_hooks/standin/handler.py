@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kimi_hooks.standin.server import Standin
 
 _BODY_LIMIT = files.MAX_BYTES + 64 * 1024
+# More are no length, and Python would not read a number of thousands of them.
+_LENGTH_DIGITS = 18
 _BASE = "/v1"
 _READ_AT_ONCE = 1024 * 1024
 FAULT_HEADER = "X-Kimi-Standin-Fault"
@@ -76,7 +78,7 @@ class Handler(Wire):
     def _read_body(self) -> bytes | Refusal | None:
         """Read the body; None when the client has gone meanwhile."""
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or "Transfer-Encoding" in self.headers:
+        if not length.isdecimal() or len(length) > _LENGTH_DIGITS or "Transfer-Encoding" in self.headers:
             self.close_connection = True
             return usual(413, message="The imitation takes bodies of a known length only")
         if int(length) > _BODY_LIMIT:

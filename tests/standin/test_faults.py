@@ -134,10 +134,12 @@ def test_no_times_is_never(standin: Standin, how: str) -> None:
     assert [post(standin, body, headers).status_code for _ in range(2)] == [200, 200]
 
 
-@pytest.mark.parametrize("line", ["foo", "chance=2", "times=x", "status=99", "size=5GB", "cut=3", "after=-1"])
+@pytest.mark.parametrize(
+    "line", ["foo", "chance=2", "times=x", "status=99", "size=5GB", "cut=3", "after=-1", "redirect=http://例"]
+)
 def test_an_order_that_is_not_understood(standin: Standin, line: str) -> None:
     """Wrong words are refused with the known ones, wherever they stand, on every path."""
-    headers = KEY | {"X-Kimi-Standin-Fault": line}
+    headers = KEY | {"X-Kimi-Standin-Fault": line.encode().decode("latin-1")}
     for reply in (
         post(standin, chat(f"standin: {line}")),
         post(standin, chat("hi"), headers),
