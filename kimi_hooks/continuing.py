@@ -23,10 +23,11 @@ from kimi_hooks.taken import Taken
 CUT = "the answer is cut at the cap on its length{after}; set max_tokens higher, or leave it out"
 
 
-def is_needed(parts: Parts, entry: Entry, turn: Mapping[str, Any]) -> bool:
-    """Tell whether the answer was cut and may be carried on."""
+def is_needed(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken, cap: int | None) -> bool:
+    """Tell whether the answer was cut and may be carried on; `took` is of its call, `cap` the task's `max_tokens`."""
     is_cut = turn["finish_reason"] == "length" and turn["text"]
-    return bool(is_cut) and entry.turns < parts.config.kimi.max_continuations
+    is_allowed = entry.turns < parts.config.kimi.max_continuations
+    return bool(is_cut) and is_allowed and _has_room(parts, turn["model"], took.total + (cap or 1))
 
 
 def go_on(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken) -> None:
@@ -74,6 +75,12 @@ def last(entry: Entry, turn: Mapping[str, Any]) -> Mapping[str, Any]:
         return turn
     after = f", after {entry.turns} continuations" if entry.turns else ""
     return {**turn, "warnings": [*turn["warnings"], CUT.format(after=after)]}
+
+
+def _has_room(parts: Parts, model: str, tokens: int) -> bool:
+    """Tell whether so much fits into the window: Kimi would refuse the call, and an answer with text would fail."""
+    known = parts.catalogue.find(model)
+    return known is None or known.context is None or tokens <= known.context
 
 
 def _count(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken) -> None:

@@ -19,6 +19,7 @@ from kimi_hooks.journal import tasks
 from kimi_hooks.journal.deliveries import Delivery
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.standing import Standing
+from kimi_hooks.kimi.failure import without_userinfo
 from kimi_hooks.lock import Holder, Lock
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.parts import Parts
@@ -263,7 +264,7 @@ class Runner:
         key_from = settings.origins.get("KIMI_API_KEY")
         key = f"key from {key_from}" if key_from else "no key"
         url, model = settings.values["KIMI_API_URL"], settings.values["KIMI_MODEL"]
-        kimi = f"{url}, {self._parts.catalogue.named(model, url)}, {key}"[:LONGEST_TOLD]
+        kimi = f"{without_userinfo(url)}, {self._parts.catalogue.named(model, url)}, {key}"[:LONGEST_TOLD]
         self._lock.say(Holder(os.getpid(), ready=True, lacks_key=key_from is None, mark=settings.mark, kimi=kimi))
         if key_from is None:
             LOGGER.warning("no KIMI_API_KEY: tasks for Kimi wait; set it in %s", self._parts.workspace.secrets_file)

@@ -13,7 +13,7 @@ from kimi_hooks.journal.facts import Slowed
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.kimi.client import Answer
-from kimi_hooks.kimi.failure import CallFailedError
+from kimi_hooks.kimi.failure import CallFailedError, without_userinfo
 from kimi_hooks.kimi.failure import Failure as CallFailure
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
@@ -51,7 +51,7 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
         settle_failure(parts, entry, task, error, took, mark)
     else:
         watcher.answer()
-        if continuing.is_needed(parts, entry, turn):
+        if continuing.is_needed(parts, entry, turn, call.took, task.max_tokens):
             continuing.go_on(parts, entry, turn, call.took)
         else:
             end(parts, entry, task, continuing.last(entry, turn), None, call)
@@ -63,7 +63,7 @@ def ask(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> tuple[dict[
     deadline = _deadline(parts, entry)
     asked = asking.request_for(parts, entry.id, task, endpoint, deadline)
     request = continuing.with_earlier(parts, entry, asked)
-    transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=endpoint.url)
+    transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=without_userinfo(endpoint.url))
     answer = parts.client.ask(entry.id, endpoint, request, deadline=deadline, on_left=watcher.leave)
     # Only a whole answer will do for others.
     fingerprint = asking.fingerprint(endpoint, asked) if answer.finish_reason == "stop" else None

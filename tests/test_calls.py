@@ -137,6 +137,17 @@ def test_only_what_the_model_accepts_is_sent(house: House) -> None:
     assert any("temperature" in warning for warning in house.result()["warnings"])
 
 
+def test_a_password_in_the_address_is_told_nowhere(house: House) -> None:
+    """An address may hold a user and a password for a relay; neither log, lock nor result shows them."""
+    house.start(KIMI_API_URL=house.kimi.url.replace("//", "//bob:geheim@"))
+    house.drop("kimi-1700000000-aaaaaaaa.md", "hello")
+    house.wait("kimi-1700000000-aaaaaaaa")
+    assert house.prompts() == ["hello"]
+    assert f"at={house.kimi.url}" in house.log
+    written = [file.read_bytes() for file in house.home.rglob("*") if file.is_file()]
+    assert not any(b"geheim" in content for content in written)
+
+
 def test_system_context_and_prompt_come_in_this_order(house: House) -> None:
     """The system text, one message for each context file with its name, then the prompt as it was given."""
     (house.home / "notes.txt").write_text("remember this")

@@ -65,6 +65,18 @@ def test_an_answer_that_stays_cut_is_done_with_a_warning(house: House, most: int
     assert any("cut at the cap" in warning for warning in result["warnings"])
 
 
+def test_an_answer_that_fills_the_window_is_done_with_a_warning(house: House) -> None:
+    """Where the next part does not fit, it is not asked for: Kimi would refuse it, and the task would fail with text."""
+    house.configure(kimi={"models": {"kimi-k3": {"context": 100}}})
+    house.kimi.add(cut("Half an ans"))
+    house.drop(f"{TASK}.json", {"prompt": "a", "max_tokens": 90})
+    house.drain()
+    result = house.result()
+    assert (result["outcome"], result["finish_reason"], result["output"]) == ("done", "length", "Half an ans")
+    assert any("cut at the cap" in warning for warning in result["warnings"])
+    assert len(house.kimi.requests) == 1
+
+
 @pytest.mark.parametrize("reason", ["stop", "length"])
 def test_a_continuation_with_nothing_more_ends_the_answer(house: House, reason: str) -> None:
     """An empty end is an end, once there is text."""

@@ -77,7 +77,7 @@ def take_object(draft: Draft, event: Any) -> None:
     if event.get("error"):
         raise _refused(draft, event)
     if isinstance(event.get("model"), str):
-        draft.model = event["model"]
+        draft.model = mended(event["model"])
     draft.usage = parse_usage(event.get("usage")) or draft.usage
     choices = event.get("choices")
     for choice in choices if isinstance(choices, list) else []:
@@ -123,7 +123,7 @@ def _take_choice(draft: Draft, choice: dict[str, Any]) -> None:
         _append(draft.content, piece.get("content"))
         _append(draft.reasoning, piece.get("reasoning_content"))
     if isinstance(choice.get("finish_reason"), str):
-        draft.finish_reason = choice["finish_reason"]
+        draft.finish_reason = mended(choice["finish_reason"])
     draft.choice_usage = parse_usage(choice.get("usage")) or draft.choice_usage
 
 

@@ -13,7 +13,7 @@ from kimi_hooks.kimi.body import Request, build_body, encode, unstreamed
 from kimi_hooks.kimi.failure import CallFailedError, Failure
 from kimi_hooks.kimi.sessions import Endpoint, Message
 from kimi_hooks.kimi.usage import Usage
-from kimi_hooks.kimi.way import Reply, Way
+from kimi_hooks.kimi.way import Reply, Way, without_key
 from kimi_hooks.logs import LOGGER
 
 __all__ = ["Answer", "CallFailedError", "Client", "Endpoint", "Failure", "Request", "Usage", "build_body"]
@@ -61,7 +61,7 @@ class Client:
             try:
                 with line.send(message) as reply:
                     _receive(reply, draft)
-                return conclude(draft, warnings)
+                return _safe(conclude(draft, warnings), endpoint.key)
             except CallFailedError as error:
                 raise draft.carry(error.failure) from error.__cause__
 
@@ -132,6 +132,17 @@ def _chat(body: Mapping[str, Any]) -> Message:
 
 def _whole_chat(body: Mapping[str, Any]) -> Message:
     return Message("POST", "chat/completions", (encode(body),), patient=True)
+
+
+def _safe(answer: Answer, key: str) -> Answer:
+    """Take the key out of all that the server says besides its answer."""
+    return replace(
+        answer,
+        model=without_key(answer.model, key),
+        finish_reason=without_key(answer.finish_reason, key),
+        request_id=answer.request_id and without_key(answer.request_id, key),
+        warnings=tuple(without_key(warning, key) for warning in answer.warnings),
+    )
 
 
 def _receive(reply: Reply, draft: Draft) -> None:

@@ -14,6 +14,7 @@ from kimi_hooks.errors import KimiHooksError
 from kimi_hooks.kimi import told
 from kimi_hooks.kimi.remedies import Refusal, remedy
 from kimi_hooks.kimi.usage import Usage
+from kimi_hooks.text import mended
 
 Action = Literal["retry", "never", "pause"]
 
@@ -22,6 +23,7 @@ _REQUEST_ID = 200
 _READ_AT_MOST = 20_000
 # Keys and the ids of account, organization and user: what a log must not hold.
 _SECRET = re.compile(r"\b(sk|ak|org|uid|user|proj|cak)-[A-Za-z0-9_-]{4,}")
+_USERINFO = re.compile(r"[^\s/'\"@]+@")
 _REQUEST_ID_HEADERS = ("msh-request-id", "x-msh-trace-id", "x-request-id")
 
 # The words of error.type, which weigh more than the status: 429 alone has three meanings.
@@ -105,7 +107,8 @@ def classify(
     error_type, said = _read_error(body)
     kind, action = _verdict(status, error_type, said)
     is_code_key = is_code_key and kind == "authentication_failed" and status in _STATUSES_OF_KEYS
-    refusal = Refusal(kind, status, error_type.strip(), said, host_of(api_url), api_url, action == "never", is_code_key)
+    host, url = host_of(api_url), without_userinfo(api_url).rstrip("/")
+    refusal = Refusal(kind, status, error_type.strip(), said, host, url, action == "never", is_code_key)
     return Failure(
         kind=kind,
         # Every call with such a key would be refused, whatever it asks for.
@@ -134,9 +137,14 @@ def host_of(api_url: str) -> str:
         return "the API"
 
 
+def without_userinfo(text: str) -> str:
+    """Take out of a URL, or a text with one in it, the user and the password that it may hold."""
+    return _USERINFO.sub("", text)
+
+
 def excerpt(text: str) -> str:
-    """Make foreign text fit for a message: one line, no markup, no keys, at most 500 characters."""
-    plain = re.sub(r"<[^<>]+>", " ", text[:_READ_AT_MOST])
+    """Make foreign text fit for a message: one line, no markup, no keys, no half characters, at most 500 characters."""
+    plain = re.sub(r"<[^<>]+>", " ", mended(text[:_READ_AT_MOST]))
     hidden = _SECRET.sub(r"\1-***", " ".join(plain.split()))
     return hidden if len(hidden) <= _EXCERPT else hidden[: _EXCERPT - 1] + "…"
 

@@ -34,7 +34,7 @@ def upload(line: Line, name: str, data: bytes) -> Uploaded:
         said = _object(reply)
         if not isinstance(said.get("id"), str) or not said["id"]:
             raise reply.odd(said)
-        return Uploaded(said["id"], str(said.get("status") or ""), str(said.get("status_details") or ""))
+        return Uploaded(mended(said["id"]), str(said.get("status") or ""), str(said.get("status_details") or ""))
 
 
 def text(line: Line, uploaded: Uploaded, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -50,7 +49,8 @@ _BUDGET = (
 class Refusal:
     """A refusal that has been understood: `said` are Kimi's words, `type` its error type, "" where it gave none.
 
-    `is_final` is False for a call that may be made again as it is; `is_code_key` tells of a key of Kimi Code.
+    `api_url` holds no secret. `is_final` is False for a call that may be made again as it is; `is_code_key` tells of a
+    key of Kimi Code.
     """
 
     kind: str
@@ -74,7 +74,7 @@ def remedy(refusal: Refusal) -> str:
     if refusal.kind == "rate_limit" and (limit := told.limit(refusal.said)):
         name, _, number = limit.partition(" ")
         return _BY_LIMIT[name].format(number=number)
-    usual = _BY_KIND[refusal.kind].format(url=_without_userinfo(refusal.api_url))
+    usual = _BY_KIND[refusal.kind].format(url=refusal.api_url)
     # Kimi gives the type for a model that is not there; another 404 may come from a wrong path.
     return f"{usual} {_WRONG_PATH}" if refusal.kind == "model_not_found" and not refusal.type else usual
 
@@ -85,7 +85,3 @@ def _for_the_key(refusal: Refusal) -> str:
     if refusal.is_final:
         return _PERMISSION
     return _OTHER_SITE.get(refusal.host, _WRONG_KEY)
-
-
-def _without_userinfo(api_url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", api_url).rstrip("/")

@@ -15,7 +15,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from kimi_hooks import causes
-from kimi_hooks.kimi.failure import excerpt
+from kimi_hooks.kimi.failure import excerpt, without_userinfo
 from kimi_hooks.kimi.sockets import KEEP_ALIVE, POOLS
 
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
@@ -166,11 +166,21 @@ def _new_session(url: str, trust_env: bool) -> requests.Session:
             found = session.merge_environment_settings(url, {}, None, None, None)
         except ValueError as error:
             raise requests.exceptions.InvalidURL(str(error)) from error
+        _check_proxy(requests.utils.select_proxy(url, found["proxies"]))
         session.proxies, session.verify, session.cert = found["proxies"], found["verify"], found["cert"]
     session.trust_env = False
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter(max_retries=0))
     return session
+
+
+def _check_proxy(address: str | None) -> None:
+    """Raise InvalidProxyURL for what is no address: requests would blame the API's, or stumble over it."""
+    try:
+        if address and not urllib3.util.parse_url(address).host:
+            raise requests.exceptions.InvalidProxyURL("it names no host")
+    except urllib3.exceptions.LocationValueError as error:
+        raise requests.exceptions.InvalidProxyURL(str(error)) from error
 
 
 def _cause(error: BaseException) -> str:
@@ -180,4 +190,4 @@ def _cause(error: BaseException) -> str:
         return "it was closed before the end of the answer"
     if isinstance(error, ssl.SSLCertVerificationError):
         return excerpt(f"the certificate is not trusted: {error.verify_message}")
-    return excerpt(str(causes.words(error) or error) or type(error).__name__)
+    return excerpt(without_userinfo(str(causes.words(error) or error)) or type(error).__name__)

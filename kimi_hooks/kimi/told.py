@@ -17,6 +17,8 @@ _LIMITS = (
 )
 _BUDGET = re.compile(r"\bdaily (?:\w+ )?budget\b", re.IGNORECASE)
 _MONEY = re.compile(r"\binsufficient balance\b|\bexceeded your current (?:token )?quota\b", re.IGNORECASE)
+# No limit of Kimi's lasts longer; milliseconds, or an instant, would hold the whole queue for years.
+_LONGEST = 86_400.0
 _DAY = re.compile(r"\bTPD\b|\btokens per day\b", re.IGNORECASE)
 
 
@@ -44,7 +46,10 @@ def is_of_the_day(said: str) -> bool:
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], float]) -> float | None:
-    """Return how many seconds the server asks to wait, if it does; `now` is wall time. Names are in lower case."""
+    """Return how many seconds the server asks to wait, if it does, at most a day; `now` is wall time.
+
+    The names of the headers are in lower case.
+    """
     given = [_seconds(headers.get(name), headers, now) for name in ("retry-after", "x-retry-after")]
     return max((seconds for seconds in given if seconds is not None), default=None)
 
@@ -60,7 +65,7 @@ def _seconds(value: str | None, headers: Mapping[str, str], now: Callable[[], fl
             return None
         # The server's own Date is the better reference: our clock may be wrong.
         seconds = date - (_date(headers.get("date", "")) or now())
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), _LONGEST) if math.isfinite(seconds) else None
 
 
 def _date(value: str) -> float | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+# More are no count of tokens, and their sums must fit into the journal's 63 bits.
+_MOST = 10**12
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -36,4 +39,4 @@ def parse_usage(value: Any) -> Usage | None:
 
 def _count(holder: Any, name: str) -> int:
     value = holder.get(name) if isinstance(holder, dict) else None
-    return max(value, 0) if isinstance(value, int) else 0
+    return value if isinstance(value, int) and 0 <= value <= _MOST else 0

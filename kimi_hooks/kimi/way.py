@@ -14,6 +14,7 @@ from kimi_hooks.clock import Clock
 from kimi_hooks.kimi.failure import Action, CallFailedError, Failure, classify, excerpt, host_of, request_id
 from kimi_hooks.kimi.sessions import BROKEN, Endpoint, Message, Sessions, what_broke, wrong_address
 from kimi_hooks.kimi.sockets import Call, Calls
+from kimi_hooks.logs import MIN_SECRET_CHARACTERS
 
 _ERROR_BODY = 65_536
 _DRAIN_SECONDS = 0.5
@@ -21,6 +22,8 @@ _DRAIN_READS = 4
 _PIECE = 65_536
 # Kimi Code is another product, whose keys no address here takes (help centre).
 _CODE_KEY = "sk-kimi-"
+# So many characters of a key are hidden like all of it; of fewer, some begin every key.
+_BEGINNING = 12
 
 
 class Way:
@@ -47,7 +50,7 @@ class Way:
                 line.check()
                 yield line
         except CallFailedError as error:
-            raise _without_key(error, endpoint.key) from error.__cause__
+            raise _safe(error, endpoint.key) from error.__cause__
 
     def abort(self, call_id: str) -> None:
         """End a call now, from another thread; an id that is not in flight is passed over."""
@@ -223,7 +226,20 @@ def _check_key(endpoint: Endpoint) -> None:
     raise CallFailedError(Failure("authentication_failed", "pause", message))
 
 
-def _without_key(error: CallFailedError, key: str) -> CallFailedError:
-    """Take the key out of the message, in case the server repeated it."""
-    failure = replace(error.failure, message=error.failure.message.replace(key, "***"))
-    return CallFailedError(failure, error.partial, error.usage)
+def without_key(text: str, key: str) -> str:
+    """Take the key out of what a server has said, in case it repeated it; also one of which the end was cut off.
+
+    A key like `any`, for the imitation, is a word and no secret.
+    """
+    if len(key) < MIN_SECRET_CHARACTERS:
+        return text
+    for end in range(len(key), min(_BEGINNING, len(key)) - 1, -1):
+        text = text.replace(key[:end], "***")
+    return text
+
+
+def _safe(error: CallFailedError, key: str) -> CallFailedError:
+    failure = error.failure
+    told = failure.request_id and without_key(failure.request_id, key)
+    safe = replace(failure, message=without_key(failure.message, key), request_id=told)
+    return CallFailedError(safe, error.partial, error.usage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from kimi_hooks.standin import chat, files, messages, multipart, routes
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from kimi_hooks.standin.server import Standin
 
 _BODY_LIMIT = files.MAX_BYTES + 64 * 1024
+# More are no length, and Python would not read a number of thousands of them.
+_LENGTH_DIGITS = 18
 _BASE = "/v1"
 _READ_AT_ONCE = 1024 * 1024
 FAULT_HEADER = "X-Kimi-Standin-Fault"
@@ -75,7 +78,7 @@ class Handler(Wire):
     def _read_body(self) -> bytes | Refusal | None:
         """Read the body; None when the client has gone meanwhile."""
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or "Transfer-Encoding" in self.headers:
+        if not length.isdecimal() or len(length) > _LENGTH_DIGITS or "Transfer-Encoding" in self.headers:
             self.close_connection = True
             return usual(413, message="The imitation takes bodies of a known length only")
         if int(length) > _BODY_LIMIT:
@@ -95,7 +98,8 @@ class Handler(Wire):
         upload = multipart.read(self.headers.get("Content-Type", ""), raw)
         body = messages.parse(raw) if upload is None else None
         # What an upload holds may be large: it is noted by its digest.
-        self._note(body, raw) if upload is None else self._note(_described(upload), b"")
+        described = None if upload is None else _described(upload)
+        self._note(body, raw) if described is None else self._note(described, b"")
         return Call(
             method=self.command,
             path=path.removeprefix(_BASE) if path.startswith(f"{_BASE}/") else "",
@@ -103,7 +107,8 @@ class Handler(Wire):
             key=self.headers.get("Authorization", ""),
             ordered=self.headers.get(FAULT_HEADER),
             number=self.number,
-            raw=raw,
+            # Clients draw the boundary of an upload by lot; the same upload shall be the same request.
+            raw=raw if described is None else json.dumps(described, sort_keys=True).encode(),
             body=body,
             upload=upload,
         )

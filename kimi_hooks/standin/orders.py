@@ -59,7 +59,11 @@ class Orders:
     def _next(self, occasion: Occasion) -> Fault | None:
         prompt = "\n".join(occasion.prompts)
         for at, (number, fault, left) in enumerate(self._waiting):
-            if fault.fits(occasion.method, occasion.path, prompt) and self._comes_up(fault, b"%d" % number, occasion):
+            if (
+                left != 0
+                and fault.fits(occasion.method, occasion.path, prompt)
+                and self._comes_up(fault, b"%d" % number, occasion)
+            ):
                 still = [] if left == 1 else [(number, fault, None if left is None else left - 1)]
                 self._waiting[at : at + 1] = still
                 return fault

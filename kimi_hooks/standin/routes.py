@@ -22,7 +22,10 @@ _VOUCHERS = 46.58893
 
 @dataclass(frozen=True)
 class Call:
-    """One request: `path` without the base and the `query`, `ordered` what its header orders, `upload` its parts."""
+    """One request: `path` without the base and the `query`, `ordered` what its header orders, `upload` its parts.
+
+    `raw` is what tells the request from others: its body, or what an upload holds.
+    """
 
     method: str
     path: str

@@ -100,6 +100,11 @@ def _retry_after(value: str) -> Changes:
 
 
 def _redirect(value: str) -> Changes:
+    # It leaves as a header.
+    if not value.isascii():
+        raise UnknownWordError(
+            f"standin: redirect= needs an address in ASCII, not {value[:40]!r}; known are: {known()}"
+        )
     return {"kind": "http", "status": 307, "headers": {"Location": value}}
 
 

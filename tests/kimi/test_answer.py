@@ -62,6 +62,14 @@ def test_usage_of_the_choice_is_the_second_best() -> None:
     assert answer.usage == Usage(5, 1, 6, 0, 0)
 
 
+@pytest.mark.parametrize("count", [-1, 10**13, 10**400, 1.5, "1"], ids=["-1", "10**13", "10**400", "1.5", "text"])
+def test_what_is_no_count_of_tokens_counts_nothing(count: Any) -> None:
+    """Numbers that neither the journal nor a price could take are no reason to lose an answer and pay for it again."""
+    usage = {"prompt_tokens": count, "completion_tokens": 2, "total_tokens": count, "cached_tokens": count}
+    answer = conclude(_draft(_delta(content="x"), _end("stop"), {"choices": [], "usage": usage}), ())
+    assert answer.usage == Usage(0, 2, 2, 0, 0)
+
+
 def test_no_usage_is_none() -> None:
     """An answer without usage is an answer."""
     assert conclude(_draft(_delta(content="a"), _end("stop")), ()).usage is None
@@ -197,6 +205,13 @@ def test_halves_of_a_character_are_joined() -> None:
     """An emoji whose surrogates come in two events is whole; a lone half becomes U+FFFD, so that it can be written."""
     halves = ['{"choices":[{"delta":{"content":"\\ud83d"}}]}', '{"choices":[{"delta":{"content":"\\ude42\\ud83d!"}}]}']
     assert conclude(_draft(*halves, _end("stop")), ()).text == "🙂\ufffd!"
+
+
+def test_no_half_character_is_left_anywhere() -> None:
+    """Model, reason and warnings are written down like the text: half a surrogate pair there stops no task."""
+    answer = conclude(_draft({"model": "m\ud800"}, _delta(content="a"), _end("odd\ud800")), ())
+    assert (answer.model, answer.finish_reason) == ("m\ufffd", "odd\ufffd")
+    "".join(answer.warnings).encode()
 
 
 def test_a_completion_that_came_whole() -> None:

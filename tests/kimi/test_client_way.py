@@ -61,6 +61,42 @@ def test_a_key_of_kimi_code(client: Client, standin: Standin, status: int) -> No
     assert "of-nobody" not in str(error)
 
 
+_LONG_KEY = "0123456789abcdef" * 4
+_REFUSAL = {"error": {"message": f"{'x' * 470} {_LONG_KEY}", "type": "invalid_request_error"}}
+_SSE = {"Content-Type": "text/event-stream"}
+_ECHOES = {
+    "request id": Letter(400, b"{}", {"Msh-Request-Id": f"id-{_LONG_KEY}"}),
+    "redirect": Letter(307, b"", {"Location": f"http://127.0.0.1:1/?key={_LONG_KEY}"}),
+    "body that is cut": Letter(400, b"you sent " + _LONG_KEY[:40].encode()),
+    "error in the stream": Letter(200, f"data: {json.dumps(_REFUSAL)}\n\n".encode(), _SSE),
+    "malformed line": Letter(200, f"data: {'x' * 470} {_LONG_KEY}\n\n".encode(), _SSE),
+}
+
+
+@pytest.mark.parametrize("echo", _ECHOES)
+def test_nothing_of_a_key_is_shown_wherever_it_is_repeated(client: Client, echo: str) -> None:
+    """Not in the message and not in the id for the support; not the beginning of one that was cut off, either."""
+    with desk(_ECHOES[echo]) as server:
+        failure = failed(client, Endpoint(server.url, _LONG_KEY, standin=True)).failure
+    assert "0123456789ab" not in repr(failure)
+
+
+def test_an_answer_beside_its_text_holds_no_key(client: Client) -> None:
+    """A server that calls its model or its reason by the key does not get it into a result."""
+    message = {"choices": [{"message": {"content": "OK"}, "finish_reason": f"r-{_LONG_KEY}"}], "model": _LONG_KEY}
+    headers = {"Content-Type": "application/json", "Msh-Request-Id": _LONG_KEY}
+    with desk(Letter(200, json.dumps(message).encode(), headers)) as server:
+        answer = ask(client, Endpoint(server.url, _LONG_KEY, standin=True))
+    assert answer.text == "OK"
+    assert _LONG_KEY not in repr(answer)
+
+
+def test_a_key_that_is_a_word_hides_nothing(client: Client, standin: Standin) -> None:
+    """Somebody who gives the imitation `op` for a key still learns how an answer ended."""
+    standin.keys = None
+    assert ask(client, Endpoint(standin.url, "op", standin=True)).finish_reason == "stop"
+
+
 @pytest.mark.parametrize("key", ["sk-a\n", "sk-\r\nX: y", "sk-\u200b1", "sk a", "", "sk-\x00"])
 def test_a_key_with_an_odd_character_is_not_sent(client: Client, standin: Standin, key: str) -> None:
     """A key that cannot be one pauses the queue before anything leaves, without a traceback of the HTTP library."""
@@ -119,6 +155,29 @@ def test_no_connection(client: Client, url: str, action: str, words: str) -> Non
     assert words in str(error)
     assert "object at 0x" not in str(error)
     assert len(str(error)) < 250
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://bob:geheim@127.0.0.1:99999/v1", "http://bob:ge@heim@/v1", "htp://bob:geheim@h/v1", "bob:geheim@h/v1"],
+)
+def test_an_address_that_is_none_does_not_tell_its_password(client: Client, url: str) -> None:
+    """Such addresses are quoted by the libraries, and the message goes into log, journal and hooks."""
+    told = str(failed(client, Endpoint(url, "sk-right", standin=True)))
+    assert "KIMI_API_URL" in told
+    assert "heim" not in told
+
+
+@pytest.mark.parametrize("proxy", ["http://bob:geheim@127.0.0.1:99999", "http://bob:geheim@", "http://[::1"])
+def test_a_proxys_address_that_is_none_is_named_as_such(
+    client: Client, proxies: Callable[[str], None], proxy: str
+) -> None:
+    """The queue pauses with the setting that is wrong, and without the password that may stand in it."""
+    proxies(proxy)
+    error = failed(client, Endpoint("http://kimi.example/v1", "sk-right"))
+    assert error.failure.action == "pause"
+    assert "HTTPS_PROXY" in str(error)
+    assert "geheim" not in str(error)
 
 
 def test_tls_to_a_plain_server(client: Client, standin: Standin) -> None:

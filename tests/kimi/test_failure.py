@@ -233,13 +233,16 @@ def test_a_redirect_says_why_it_was_refused() -> None:
         ({"Retry-After": "nan"}, None),
         ({"Retry-After": "inf"}, None),
         ({"Retry-After": "-3"}, 0.0),
+        ({"Retry-After": "1795379859"}, 86_400.0),
+        ({"Retry-After": "1e300", "X-Retry-After": "1"}, 86_400.0),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, 86_400.0),
         ({"Retry-After": "Thu, 01 Jan 1970 00:01:40 GMT"}, 60.0),
         ({"Retry-After": "Thu, 01 Jan 1970 00:00:01 GMT"}, 0.0),
         ({"Retry-After": "Thu, 01 Jan 1970 00:01:40 GMT", "Date": "Thu, 01 Jan 1970 00:01:30 GMT"}, 10.0),
     ],
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    """The longer of the two headers counts, as seconds or as a date seen from the server's own clock."""
+    """The longer of the two headers counts, as seconds or as a date seen from the server's own clock; a day at most."""
     assert classify(429, headers, b"", _URL, now=lambda: 40.0).retry_after == seconds
 
 
@@ -275,6 +278,12 @@ def test_excerpts_are_short_and_hold_no_secret() -> None:
     assert "abcdef" not in text
     assert "0123456789" not in text
     assert "\n" not in text
+
+
+def test_half_a_character_in_a_refusal_can_be_written() -> None:
+    """The words of a refusal go into the journal, which takes whole characters only."""
+    body = b'{"error":{"message":"\\ud83d\\ude42 odd \\ud800","type":"x"}}'
+    assert "🙂 odd \ufffd" in classify(500, {}, body, _URL).message
 
 
 def test_a_url_that_is_none_has_a_name_too() -> None:

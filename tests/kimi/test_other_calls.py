@@ -50,6 +50,13 @@ def failed(call: Call, client: Client, at: Endpoint) -> CallFailedError:
     return caught.value
 
 
+def test_a_document_with_an_odd_id(client: Client) -> None:
+    """Half a character in the id of an upload is no reason for a traceback."""
+    uploaded = Letter(200, UPLOADED.replace(b"file-1", b"file-\\ud800"), TEXT)
+    with desk(uploaded, Letter(200, CONTENT, TEXT), Letter(200, DELETED, TEXT)) as server:
+        assert extract(client, endpoint(server)) == "the text"
+
+
 def test_the_list_of_models(client: Client, standin: Standin) -> None:
     """What Kimi tells of each model comes through as it is."""
     listed = client.models(Endpoint(standin.url + "/", "sk-right", standin=True))

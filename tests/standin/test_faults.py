@@ -123,10 +123,23 @@ def test_orders_from_everywhere(standin: Standin, line: str, status: int, words:
         assert reply.headers["Location"] == "http://127.0.0.1:9/v1"
 
 
-@pytest.mark.parametrize("line", ["foo", "chance=2", "times=x", "status=99", "size=5GB", "cut=3", "after=-1"])
+@pytest.mark.parametrize("how", ["prompt", "header", "server"])
+def test_no_times_is_never(standin: Standin, how: str) -> None:
+    """times=0 switches an order off, wherever it stands."""
+    line = "status=500 times=0"
+    if how == "server":
+        standin.add(word_list.fault(line))
+    headers = KEY | ({"X-Kimi-Standin-Fault": line} if how == "header" else {})
+    body = chat(f"standin: {line}" if how == "prompt" else "hi")
+    assert [post(standin, body, headers).status_code for _ in range(2)] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    "line", ["foo", "chance=2", "times=x", "status=99", "size=5GB", "cut=3", "after=-1", "redirect=http://例"]
+)
 def test_an_order_that_is_not_understood(standin: Standin, line: str) -> None:
     """Wrong words are refused with the known ones, wherever they stand, on every path."""
-    headers = KEY | {"X-Kimi-Standin-Fault": line}
+    headers = KEY | {"X-Kimi-Standin-Fault": line.encode().decode("latin-1")}
     for reply in (
         post(standin, chat(f"standin: {line}")),
         post(standin, chat("hi"), headers),
@@ -293,6 +306,19 @@ def test_chance_does_not_depend_on_the_order_of_requests() -> None:
     assert _struck(7, prompts[::-1]) == _struck(7, prompts)[::-1]
     again = _struck(7, ["the same"] * 200)
     assert 30 < sum(again) < 90
+
+
+def test_chance_of_uploads_can_be_repeated() -> None:
+    """The boundary that a client draws for each upload is no part of it."""
+    runs = []
+    for _ in range(2):
+        with Standin(faults=[word_list.fault("status=500 chance=0.5 path=/files")], seed=7) as standin:
+            runs.append([
+                call(standin, "POST", "/files", files={"file": ("a.txt", b"%d" % number)}, data={"purpose": "batch"}).ok
+                for number in range(20)
+            ])  # fmt: skip
+    assert runs[0] == runs[1]
+    assert len(set(runs[0])) == 2
 
 
 @pytest.mark.parametrize(("chance", "struck"), [("0", 0), ("1", 200), ("0.0001", 0)])

@@ -91,6 +91,13 @@ def test_odd_requests_do_no_harm(standin: Standin, request_head: bytes) -> None:
     assert get(standin, "/models").status_code == 200
 
 
+def test_a_length_of_thousands_of_digits_is_refused(standin: Standin) -> None:
+    """It is answered, not met with a traceback."""
+    with socket.create_connection(standin._address(), 10) as connection:
+        connection.sendall(b"POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
 def test_a_client_that_leaves_early(standin: Standin) -> None:
     """A body that breaks off is no request, and nobody is answered."""
     body = json.dumps(chat("hi")).encode()
