@@ -28,10 +28,10 @@ def is_needed(parts: Parts, entry: Entry, turn: Mapping[str, Any]) -> bool:
     return bool(is_cut) and entry.turns < parts.config.kimi.max_continuations
 
 
-def go_on(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken) -> None:
+def go_on(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken, request_id: str | None) -> None:
     """Keep a cut answer and let the task wait for its next call. Raises OSError and JournalError."""
     turns.keep_turn(parts.workspace.turns, entry.id, entry.turns + 1, {**turn, "took": asdict(took)})
-    _count(parts, entry, turn, took)
+    _count(parts, entry, turn, took, request_id)
 
 
 def catch_up(parts: Parts, entry: Entry) -> bool:
@@ -39,7 +39,7 @@ def catch_up(parts: Parts, entry: Entry) -> bool:
     turn = turns.newer(parts.workspace.turns, entry.id, entry.turns)
     if turn is None:
         return False
-    _count(parts, entry, turn, Taken(**turn["took"]))
+    _count(parts, entry, turn, Taken(**turn["took"]), None)
     return True
 
 
@@ -62,7 +62,7 @@ def last(entry: Entry, turn: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**turn, "warnings": [*turn["warnings"], CUT.format(after=after)]}
 
 
-def _count(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken) -> None:
+def _count(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken, request_id: str | None) -> None:
     now = parts.clock.now()
 
     def count(db: Connection) -> None:
@@ -71,4 +71,5 @@ def _count(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken) -> 
 
     parts.journal.write(count)
     parts.bell.ring()
-    transition(entry.id, State.AVAILABLE, turn=entry.turns + 1, why="the answer was cut at its cap and is carried on")
+    why = "the answer was cut at its cap and is carried on"
+    transition(entry.id, State.AVAILABLE, turn=entry.turns + 1, request=request_id, why=why)
