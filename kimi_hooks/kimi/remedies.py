@@ -75,8 +75,12 @@ def remedy(refusal: Refusal) -> str:
         name, _, number = limit.partition(" ")
         return _BY_LIMIT[name].format(number=number)
     usual = _BY_KIND[refusal.kind].format(url=_without_userinfo(refusal.api_url))
-    # Kimi gives the type for a model that is not there; another 404 may come from a wrong path.
-    return f"{usual} {_WRONG_PATH}" if refusal.kind == "model_not_found" and not refusal.type else usual
+    return f"{usual} {_WRONG_PATH}" if refusal.kind == "model_not_found" and not _is_of_the_model(refusal) else usual
+
+
+def _is_of_the_model(refusal: Refusal) -> bool:
+    """Tell a model that is not there from a path that is not: Kimi gives the type for both, and names the model."""
+    return bool(refusal.type) and "model" in refusal.said.lower()
 
 
 def _for_the_key(refusal: Refusal) -> str:
