@@ -29,8 +29,10 @@ _BY_LIMIT: Mapping[str, str] = {
 }
 # The other of the two sites, by the host of the one that refused the key: accounts and keys are separate.
 _OTHER_SITE: Mapping[str, str] = {
-    "api.moonshot.cn": "Is this a key of platform.kimi.ai? Then set KIMI_API_URL=https://api.moonshot.ai/v1.",
-    "api.moonshot.ai": "Is this a key of platform.kimi.com? Then set KIMI_API_URL=https://api.moonshot.cn/v1.",
+    "api.moonshot.cn": "See whether KIMI_API_KEY is right. Is it a key of platform.kimi.ai? Then set "
+    "KIMI_API_URL=https://api.moonshot.ai/v1.",
+    "api.moonshot.ai": "See whether KIMI_API_KEY is right. Is it a key of platform.kimi.com? Then set "
+    "KIMI_API_URL=https://api.moonshot.cn/v1.",
 }
 _WRONG_KEY = "See whether KIMI_API_KEY is right and belongs to the address in KIMI_API_URL."
 _CODE_KEY = (

@@ -183,8 +183,9 @@ def test_a_limit_is_told_only_of_a_limit() -> None:
     ],
 )
 def test_a_wrong_key_names_the_other_site(host: str, names: str, leaves_out: str) -> None:
-    """The usual reason of a 401 is a key of the other site, which is named; an address of one's own has none."""
+    """A 401 is a wrong key or a key of the other site, which is named; an address of one's own has none."""
     message = classify(401, {}, b"", f"https://{host}/v1").message
+    assert "See whether KIMI_API_KEY is right" in message
     assert names in message
     assert leaves_out not in message
 
