@@ -30,10 +30,10 @@ def is_needed(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken, 
     return bool(is_cut) and is_allowed and _has_room(parts, turn["model"], took.total + (cap or 1))
 
 
-def go_on(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken) -> None:
+def go_on(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken, request_id: str | None) -> None:
     """Keep a cut answer and let the task wait for its next call. Raises OSError and JournalError."""
     turns.keep_turn(parts.workspace.turns, entry.id, entry.turns + 1, {**turn, "took": asdict(took)})
-    _count(parts, entry, turn, took)
+    _count(parts, entry, turn, took, request_id)
 
 
 def has_newer(parts: Parts, entry: Entry) -> bool:
@@ -46,7 +46,7 @@ def catch_up(parts: Parts, entry: Entry) -> bool:
     turn = turns.newer(parts.workspace.turns, entry.id, entry.turns)
     if turn is None:
         return False
-    _count(parts, entry, turn, Taken(**turn["took"]))
+    _count(parts, entry, turn, Taken(**turn["took"]), None)
     return True
 
 
@@ -83,7 +83,7 @@ def _has_room(parts: Parts, model: str, tokens: int) -> bool:
     return known is None or known.context is None or tokens <= known.context
 
 
-def _count(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken) -> None:
+def _count(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken, request_id: str | None) -> None:
     now = parts.clock.now()
 
     def count(db: Connection) -> None:
@@ -92,4 +92,5 @@ def _count(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken) -> 
 
     parts.journal.write(count)
     parts.bell.ring()
-    transition(entry.id, State.AVAILABLE, turn=entry.turns + 1, why="the answer was cut at its cap and is carried on")
+    why = "the answer was cut at its cap and is carried on"
+    transition(entry.id, State.AVAILABLE, turn=entry.turns + 1, request=request_id, why=why)

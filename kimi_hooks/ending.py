@@ -33,12 +33,13 @@ class Failure:
 class Call:
     """What a task's last call took. `fingerprint` stands for what was asked, where the answer may be given again.
 
-    `reused_from` is the task whose answer was given instead of a call.
+    `reused_from` is the task whose answer was given instead of a call; `request_id` is what Kimi calls an answered one.
     """
 
     took: Taken = NOTHING
     fingerprint: str | None = None
     reused_from: str | None = None
+    request_id: str | None = None
 
 
 NO_CALL = Call()
@@ -103,9 +104,18 @@ def settle(parts: Parts, result: Mapping[str, Any], call: Call | None = None) ->
         outcome=result["outcome"],
         tokens=result["tokens"]["total"],
         ms=result["duration_ms"],
+        request=_request(result, call),
         kind=kind,
         why=result["error"]["message"] if result["error"] else None,
     )
+
+
+def _request(result: Mapping[str, Any], call: Call | None) -> str | None:
+    """Return the id under which Kimi's support can look the last call up, of a good answer as well as of a failure."""
+    if result["error"]:
+        failed: str | None = result["error"]["request_id"]
+        return failed
+    return call.request_id if call else None
 
 
 def record(db: Connection, parts: Parts, result: Mapping[str, Any], call: Call | None = NO_CALL) -> None:

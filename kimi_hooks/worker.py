@@ -52,7 +52,7 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
     else:
         watcher.answer()
         if continuing.is_needed(parts, entry, turn, call.took, task.max_tokens):
-            continuing.go_on(parts, entry, turn, call.took)
+            continuing.go_on(parts, entry, turn, call.took, call.request_id)
         else:
             end(parts, entry, task, continuing.last(entry, turn), None, call)
 
@@ -68,7 +68,7 @@ def ask(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> tuple[dict[
     # Only a whole answer will do for others.
     fingerprint = asking.fingerprint(endpoint, asked) if answer.finish_reason == "stop" else None
     took = billing.of_answer(parts, entry, answer, request.model)
-    return _turn(answer, request.model), Call(took, fingerprint)
+    return _turn(answer, request.model), Call(took, fingerprint, request_id=answer.request_id)
 
 
 def expire(parts: Parts, entry: Entry) -> None:

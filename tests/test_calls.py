@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 
 import pytest
@@ -96,6 +98,23 @@ def test_a_task_that_is_due_again_at_once_is_not_confused_with_its_last_call(
     assert len(house.kimi.requests) == 600
     assert {entry.outcome for entry in house.entries()} == {Outcome.DONE}
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_the_log_names_the_request_id_of_every_call(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """Answered, cut at its cap, tried again or refused for good: Kimi's support can look each call up."""
+    caplog.set_level(logging.INFO, "kimi_hooks")
+    house.kimi.add(
+        Fault("http", status=500),
+        Fault(text="Half an ans", finish_reason="length"),
+        Fault(text="wer"),
+        Fault("http", status=400, type="content_filter"),
+    )
+    house.drop("a.md", "a")
+    house.drain()
+    house.drop("b.md", "b")
+    house.drain()
+    told = re.findall(r" request=(\S+)", caplog.text)
+    assert told == ["standin-000001", "standin-000002", "standin-000003", "standin-000004"]
 
 
 def test_attempts_are_bounded(house: House) -> None:

@@ -28,8 +28,10 @@ _BY_LIMIT: Mapping[str, str] = {
 }
 # The other of the two sites, by the host of the one that refused the key: accounts and keys are separate.
 _OTHER_SITE: Mapping[str, str] = {
-    "api.moonshot.cn": "Is this a key of platform.kimi.ai? Then set KIMI_API_URL=https://api.moonshot.ai/v1.",
-    "api.moonshot.ai": "Is this a key of platform.kimi.com? Then set KIMI_API_URL=https://api.moonshot.cn/v1.",
+    "api.moonshot.cn": "See whether KIMI_API_KEY is right. Is it a key of platform.kimi.ai? Then set "
+    "KIMI_API_URL=https://api.moonshot.ai/v1.",
+    "api.moonshot.ai": "See whether KIMI_API_KEY is right. Is it a key of platform.kimi.com? Then set "
+    "KIMI_API_URL=https://api.moonshot.cn/v1.",
 }
 _WRONG_KEY = "See whether KIMI_API_KEY is right and belongs to the address in KIMI_API_URL."
 _CODE_KEY = (
@@ -75,8 +77,12 @@ def remedy(refusal: Refusal) -> str:
         name, _, number = limit.partition(" ")
         return _BY_LIMIT[name].format(number=number)
     usual = _BY_KIND[refusal.kind].format(url=refusal.api_url)
-    # Kimi gives the type for a model that is not there; another 404 may come from a wrong path.
-    return f"{usual} {_WRONG_PATH}" if refusal.kind == "model_not_found" and not refusal.type else usual
+    return f"{usual} {_WRONG_PATH}" if refusal.kind == "model_not_found" and not _is_of_the_model(refusal) else usual
+
+
+def _is_of_the_model(refusal: Refusal) -> bool:
+    """Tell a model that is not there from a path that is not: Kimi gives the type for both, and names the model."""
+    return bool(refusal.type) and "model" in refusal.said.lower()
 
 
 def _for_the_key(refusal: Refusal) -> str:

@@ -183,8 +183,9 @@ def test_a_limit_is_told_only_of_a_limit() -> None:
     ],
 )
 def test_a_wrong_key_names_the_other_site(host: str, names: str, leaves_out: str) -> None:
-    """The usual reason of a 401 is a key of the other site, which is named; an address of one's own has none."""
+    """A 401 is a wrong key or a key of the other site, which is named; an address of one's own has none."""
     message = classify(401, {}, b"", f"https://{host}/v1").message
+    assert "See whether KIMI_API_KEY is right" in message
     assert names in message
     assert leaves_out not in message
 
@@ -212,9 +213,17 @@ def test_an_unknown_model_says_how_to_look() -> None:
     assert "ends in /v1" not in failure.message
 
 
-def test_a_404_that_does_not_come_from_kimi_names_the_address() -> None:
-    """Without Kimi's error type the path may be wrong, which is told too."""
-    assert "KIMI_API_URL is; it ends in /v1" in classify(404, {}, b"<html>Not Found</html>", _URL).message
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>Not Found</html>",
+        b'{"error":{"message":"The requested resource was not found","type":"resource_not_found_error"}}',
+    ],
+    ids=["html", "json"],
+)
+def test_a_404_that_does_not_name_a_model_names_the_address(body: bytes) -> None:
+    """Where Kimi does not say that it is the model, the path may be wrong, which is told too."""
+    assert "KIMI_API_URL is; it ends in /v1" in classify(404, {}, body, _URL).message
 
 
 def test_a_redirect_says_why_it_was_refused() -> None:
