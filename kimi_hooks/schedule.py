@@ -2,60 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 
-from kimi_hooks import admission, continuing, ending, limits, notifying, pace, reusing, slowing, worker
+from kimi_hooks import admission, ending, limits, notifying, pace, reusing, worker
 from kimi_hooks.ending import Failure
+from kimi_hooks.errors import JournalError
 from kimi_hooks.journal import jumps, needs, reuse, sends, tasks
 from kimi_hooks.journal.standing import Standing, Waiting
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.notifying import How
-from kimi_hooks.pace import UnderWay
 from kimi_hooks.parts import Parts
 from kimi_hooks.pool import Pool
+from kimi_hooks.started import Started
 from kimi_hooks.states import State
-from kimi_hooks.taken import UNKNOWN
-
-AFTER_A_BUG_SECONDS = 60.0
-ANSWERED_SECONDS = 5.0
-# The limit's window is this much longer than Kimi's minute.
-LATE_SECONDS = limits.WINDOW_SECONDS - 60.0
-
-
-@dataclass(eq=False)
-class _Call:
-    """A task in a thread, since `started_at`: its call has `left`, was `aborted` by a time-out, has been `answered`."""
-
-    entry: Entry
-    started_at: float
-    left: bool = False
-    aborted: bool = False
-    answered: bool = False
-
-    def move(self, jump: float) -> None:
-        """Move the time-out along with a clock that was set, by `jump` seconds."""
-        self.started_at += jump
-        if self.entry.deadline_at is not None:
-            self.entry = replace(self.entry, deadline_at=self.entry.deadline_at + jump)
-
-
-class _Told:
-    """Is told by the worker how far one call has come."""
-
-    def __init__(self, schedule: Schedule, call: _Call) -> None:
-        self._schedule = schedule
-        self._call = call
-        self.has_left = False
-
-    def leave(self) -> None:
-        self.has_left = True
-        self._schedule.note_left(self._call)
-
-    def answer(self) -> None:
-        self._schedule.note_answer(self._call)
 
 
 class Schedule:
@@ -63,20 +23,12 @@ class Schedule:
 
     def __init__(self, parts: Parts, calls: Pool) -> None:
         self._parts = parts
-        self._calls = calls
-        self._in_flight: set[_Call] = set()
-        self._troubled: dict[str, tuple[Entry, Exception]] = {}
+        self._started = Started(parts, calls)
         self._look_for_circles = True
         self._held_until: float | None = None
-        self._is_slowed = False
+        self._lacked_key = False
         self._clock = jumps.read(parts.clock)
         self._looked_for: set[str] = set()
-
-    @property
-    def free(self) -> int:
-        """How many calls may start: an answer that is being put away has left its place to the next one."""
-        under_way = sum(not call.answered for call in list(self._in_flight))
-        return max(0, min(self._calls.free, self._parts.config.limits.concurrency - under_way))
 
     @property
     def lacks_key(self) -> bool:
@@ -85,8 +37,8 @@ class Schedule:
     def start_due(self) -> None:
         """Start every task whose time has come, as far as the limits allow; end those that cannot start any more."""
         standing = self._settled()
-        self._cut_calls(standing.now)
-        self._held_until, self._is_slowed = None, standing.slowed is not None
+        self._started.cut_overdue(standing.now)
+        self._held_until, self._started.is_slowed = None, standing.slowed is not None
         if _has_come(standing.reuse_due, standing.now) and not (standing.pause and standing.pause.is_by_person):
             self._look_for_answers(standing.now)
         for waiting in self._open(standing):
@@ -97,14 +49,14 @@ class Schedule:
 
     def carry_on(self, entry: Entry) -> None:
         """Take a task to its end whose answer is on the disk already."""
-        self._submit(_Call(entry, self._parts.clock.now()), partial(ending.carry_on, self._parts, entry.id))
+        self._started.work(entry, partial(ending.carry_on, self._parts, entry.id))
 
     def next_instant(self, standing: Standing) -> float | None:
         """Return when to look again, in seconds since 1970: a start, a retry, a free slot or a time-out."""
-        instants = [call.entry.deadline_at for call in list(self._in_flight) if not call.aborted]
+        instants: list[float | None] = list(self._started.deadlines())
         for waiting in self._open(standing):
             instants.append(waiting.deadline)
-            if self.free:
+            if self._started.free:
                 instants.append(self._next_start(waiting, standing))
         instants.append(standing.pause.until if standing.pause else None)
         if standing.reuse_due is not None and standing.reuse_due > standing.now:
@@ -123,17 +75,17 @@ class Schedule:
             return waiting.due
         due = max(waiting.due, self._held_until or 0.0)
         per_minute = self._parts.config.limits.requests_per_minute
-        return pace.next_start(standing, due, per_minute, self._under_way(standing.now))
+        return pace.next_start(standing, due, per_minute, self._started.under_way(standing.now))
 
     def _settled(self) -> Standing:
         """Settle what may let tasks start or end them, and return how things stand then."""
         self._settle_clock()
-        self._settle_troubled()
+        self._started.settle_troubled()
         standing = self._parts.look()
         if standing.newest_send is not None and standing.newest_send > standing.now:
             # The clock was set back: what was sent then counts from now on, and not from a time that is far off.
             self._parts.journal.write(lambda db: sends.settle(db, standing.now))
-        resumed = self._resume_if_mended(standing)
+        resumed = self._resume_if_mended(standing) | self._note_key()
         if standing.any_held:
             self._settle_held()
         return self._parts.look() if resumed or standing.any_held else standing
@@ -153,8 +105,7 @@ class Schedule:
         if jump:
             LOGGER.warning("the clock was set by %.1f s: what is waited for moves along", jump)
             self._parts.journal.write(lambda db: jumps.settle(db, reading, jump, clock.now(), limits.WINDOW_SECONDS))
-            for call in list(self._in_flight):
-                call.move(jump)
+            self._started.move(jump)
             self._clock = reading
 
     def _resume_if_mended(self, standing: Standing) -> bool:
@@ -171,6 +122,14 @@ class Schedule:
         LOGGER.info("%s: the queue goes on", "the pause is over" if is_over else "key or address have changed")
         return True
 
+    def _note_key(self) -> bool:
+        """Let time-outs begin anew when a key has come: without one nothing was sent. Tell if so."""
+        has_come = self._lacked_key and not self.lacks_key
+        self._lacked_key = self.lacks_key
+        if has_come:
+            self._parts.journal.write(tasks.forget_deadlines)
+        return has_come
+
     def _settle_held(self) -> None:
         look = self._parts.journal.write(needs.bind) or self._look_for_circles
         for task_id in self._parts.journal.write(needs.release):
@@ -181,43 +140,24 @@ class Schedule:
                 worker.fail(self._parts, task.task_id, Failure("dependency", task.reason))
         self._look_for_circles = False
 
-    def _cut_calls(self, now: float) -> None:
-        """End the calls whose task's time-out has passed."""
-        for call in list(self._in_flight):
-            if not call.aborted and call.entry.deadline_at is not None and call.entry.deadline_at <= now:
-                call.aborted = True
-                self._parts.client.abort(call.entry.id)
-
     def _expire(self, waiting: Waiting, now: float) -> None:
         for entry in self._parts.journal.read(partial(tasks.overdue, now=now, standin=waiting.standin)):
             worker.expire(self._parts, entry)
 
     def _start(self, waiting: Waiting, standing: Standing) -> None:
-        limit = self.free if waiting.standin else self._room(standing)
+        limit = self._started.free if waiting.standin else self._room(standing)
         if limit:
-            admitted = admission.start(self._parts, limit, self._late(standing.now), standin=waiting.standin)
+            admitted = admission.start(self._parts, limit, self._started.late(standing.now), standin=waiting.standin)
             for send in admitted.too_large:
                 failure = Failure("invalid_request", admission.too_large(self._parts, send))
                 worker.fail(self._parts, send.task_id, failure)
             for entry, spec in admitted.started:
-                call = _Call(entry, self._parts.clock.now())
-                self._submit(call, partial(self._run, call, spec))
+                self._started.run(entry, spec)
             self._held_until = admitted.held_until if not waiting.standin else self._held_until
 
     def _room(self, standing: Standing) -> int:
         per_minute = self._parts.config.limits.requests_per_minute
-        return pace.room(standing, per_minute, self.free, self._under_way(standing.now))
-
-    def _under_way(self, now: float) -> UnderWay:
-        return UnderWay(len(self._calls_to_kimi()), len(self._late(now)))
-
-    def _calls_to_kimi(self) -> list[_Call]:
-        return [call for call in list(self._in_flight) if not (call.answered or call.entry.standin)]
-
-    def _late(self, now: float) -> list[str]:
-        """Return the tasks whose call the limit's window has forgotten, and that has still not left."""
-        since = now - limits.WINDOW_SECONDS
-        return [call.entry.id for call in self._calls_to_kimi() if not call.left and call.started_at <= since]
+        return pace.room(standing, per_minute, self._started.free, self._started.under_way(standing.now))
 
     def _is_over_budget(self, waiting: Waiting) -> bool:
         """Pause the queue if the budget of the day is used up; tell whether it is."""
@@ -232,66 +172,22 @@ class Schedule:
         """See for each task that allows it whether an earlier answer will do."""
         # Read before the rows: a look-up that ends in between would be begun again otherwise.
         under_way = set(self._looked_for)
-        limit = self._calls.free + len(under_way) if self._calls.free else 0
+        limit = self._started.free_threads + len(under_way) if self._started.free_threads else 0
         for entry, spec in self._parts.journal.read(partial(reuse.to_look_up, now=now, limit=limit)):
-            if entry.id not in under_way and self._calls.free:
+            if entry.id not in under_way and self._started.free_threads:
                 self._looked_for.add(entry.id)
-                call = _Call(entry, now, answered=True)
-                self._submit(call, partial(self._look_for_answer, entry, spec))
+                self._started.work(entry, partial(self._look_for_answer, entry, spec))
 
     def _look_for_answer(self, entry: Entry, spec: str) -> None:
         try:
             reusing.look_for_answer(self._parts, entry, tasks.parse(spec))
+        except (OSError, JournalError):
+            raise
+        except Exception:  # noqa: BLE001 - the task must not wait for ever for what is only a help
+            LOGGER.exception("%s: no earlier answer can be looked for", entry.id)
+            self._parts.journal.write(partial(reuse.looked_up, task_id=entry.id))
         finally:
             self._looked_for.discard(entry.id)
-
-    def _run(self, call: _Call, spec: str) -> None:
-        worker.run(self._parts, call.entry, tasks.parse(spec), _Told(self, call))
-
-    def note_left(self, call: _Call) -> None:
-        """Let a call that took long to leave count from now on: Kimi's minute begins when it arrives."""
-        now = self._parts.clock.now()
-        if now - call.started_at > LATE_SECONDS and not call.entry.standin:
-            self._parts.journal.write(lambda db: sends.move(db, call.entry.id, now))
-            self._parts.bell.ring()
-        call.left = True
-
-    def note_answer(self, call: _Call) -> None:
-        """Leave the call's place to the next one, and more places where the queue was slowed."""
-        call.answered = True
-        if self._is_slowed and not call.entry.standin:
-            slowing.note_answer(self._parts, call.started_at)
-        self._parts.bell.ring()
-
-    def _submit(self, call: _Call, work: Callable[[], object]) -> None:
-        self._in_flight.add(call)
-        self._calls.submit(partial(self._work, call, work))
-
-    def _work(self, call: _Call, work: Callable[[], object]) -> None:
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001 - the task must not be lost to it
-            LOGGER.exception("%s: could not be carried on", call.entry.id)
-            self._troubled[call.entry.id] = (call.entry, error)
-        finally:
-            # Its task may be under way again by now: after a failure it is due before we are done here.
-            self._in_flight.remove(call)
-
-    def _settle_troubled(self) -> None:
-        """Try again later what failed for no reason that the task or Kimi gave, such as a full disk.
-
-        What raises here leaves the task where it is: the next turn comes back to it.
-        """
-        for entry, error in list(self._troubled.values()):
-            now = self._parts.clock.now()
-            if ending.has_result(self._parts, entry.id) or continuing.has_newer(self._parts, entry):
-                later = now + ANSWERED_SECONDS
-                self._parts.journal.write(partial(tasks.retry_at, task_id=entry.id, due_at=later, why=str(error)))
-            elif entry.failures >= self._parts.config.retry.max_attempts:
-                worker.fail(self._parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"), UNKNOWN)
-            else:
-                worker.lose_call(self._parts, entry, now + AFTER_A_BUG_SECONDS, str(error))
-            del self._troubled[entry.id]
 
 
 def _has_come(instant: float | None, now: float) -> bool:

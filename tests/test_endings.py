@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from kimi_hooks import runner, schedule
+from kimi_hooks import runner, started
 from kimi_hooks.journal.store import Connection, Journal
 from kimi_hooks.standin.faults import Fault
 from kimi_hooks.states import Outcome
@@ -17,7 +17,7 @@ TASK_ID = "kimi-1700000000-aaaaaaaa"
 
 def test_a_failure_that_cannot_be_written_stays_a_failure(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The text that had come does not make an answer of it: failed, told as failed, asked once."""
-    monkeypatch.setattr(schedule, "ANSWERED_SECONDS", 0.05)
+    monkeypatch.setattr(started, "ANSWERED_SECONDS", 0.05)
     monkeypatch.setattr(runner, "TROUBLE_SECONDS", 0.05)
     command = 'echo "$KIMI_EVENT $KIMI_TASK_STATUS" >> told.txt'
     house.configure({event: [{"hooks": [{"command": command}]}] for event in ("TaskCompleted", "TaskFailed")})
@@ -62,7 +62,7 @@ def test_a_journal_that_fails_after_the_result_costs_no_second_call(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Held by another program while the row should be finished: the last attempt's answer still ends the task."""
-    monkeypatch.setattr(schedule, "ANSWERED_SECONDS", 0.05)
+    monkeypatch.setattr(started, "ANSWERED_SECONDS", 0.05)
     monkeypatch.setattr(runner, "TROUBLE_SECONDS", 0.05)
     house.configure(retry={"max_attempts": 1})
     parts = house.parts()
@@ -73,7 +73,7 @@ def test_a_journal_that_fails_after_the_result_costs_no_second_call(
         house.drop(f"{TASK_ID}.md", "x")
         assert house.kimi.wait_for(1)
         other.execute("BEGIN IMMEDIATE")
-        until(lambda: bool(running.runner._schedule._troubled))
+        until(lambda: bool(running.runner._schedule._started._troubled))
         other.execute("ROLLBACK")
         other.close()
         (entry,) = house.wait(TASK_ID)
@@ -127,7 +127,7 @@ def test_a_row_that_cannot_be_read_ends_without_stopping_the_runner(
     house: House, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What another version wrote fails for good, told by its row; the other tasks are answered."""
-    monkeypatch.setattr(schedule, "AFTER_A_BUG_SECONDS", 0.05)
+    monkeypatch.setattr(started, "AFTER_A_BUG_SECONDS", 0.05)
     house.configure(retry={"max_attempts": 2, "max_crashes": 1})
     house.drop("bad.md", "bad")
     house.drain(KIMI_API_KEY="")

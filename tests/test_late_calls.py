@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kimi_hooks import limits, pace, schedule, slowing
+from kimi_hooks import limits, pace, slowing, started
 from kimi_hooks.journal import sends, standing
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.pace import UnderWay
@@ -54,7 +54,7 @@ def test_the_tokens_of_a_late_call_count_until_it_has_left(house: House) -> None
 
 def test_trouble_with_the_pace_does_not_cost_the_answer(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A journal that cannot be written just when a slowed queue gets its answer delays that, and loses nothing."""
-    monkeypatch.setattr(schedule, "AFTER_A_BUG_SECONDS", 0.01)
+    monkeypatch.setattr(started, "AFTER_A_BUG_SECONDS", 0.01)
     real, errors = slowing.speed_up, [sqlite3.OperationalError("database is locked")]
 
     def speed_up(*arguments: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kimi_hooks import schedule, turns
+from kimi_hooks import started, turns
 from kimi_hooks.journal import sends, tasks
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.standin.faults import Fault
@@ -143,7 +143,7 @@ def test_a_part_whose_row_could_not_be_written_is_not_asked_for_again(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The journal was in trouble after the part was kept: the next try goes on from the file, and it is billed once."""
-    monkeypatch.setattr(schedule, "ANSWERED_SECONDS", 0.01)
+    monkeypatch.setattr(started, "ANSWERED_SECONDS", 0.01)
     real, errors = tasks.keep_turn, [sqlite3.OperationalError("database is locked")]
 
     def keep_turn(*arguments: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kimi_hooks import billing, runner, schedule
+from kimi_hooks import billing, runner, started
 from kimi_hooks.clock import Clock
 from kimi_hooks.journal import bill
 from kimi_hooks.journal.bill import Line
@@ -112,7 +112,7 @@ def test_a_mended_file_may_use_its_dedupe_key(house: House) -> None:
 
 def test_a_result_that_cannot_be_written_is_written_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long it takes; the stored answer is not asked for again."""
-    monkeypatch.setattr(schedule, "ANSWERED_SECONDS", 0.01)
+    monkeypatch.setattr(started, "ANSWERED_SECONDS", 0.01)
     monkeypatch.setattr(runner, "TROUBLE_SECONDS", 0.05)
     house.configure(retry={"max_attempts": 1, "first_pause": 0.01})
     real, blocked = house.home / "real-results", house.home / "blocked"
@@ -134,7 +134,7 @@ def test_a_result_that_cannot_be_written_is_written_later(house: House, monkeypa
 
 def test_a_call_that_a_bug_of_ours_lost_is_billed_apart(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody knows what it took; the next one does not count for both."""
-    monkeypatch.setattr(schedule, "AFTER_A_BUG_SECONDS", 0.01)
+    monkeypatch.setattr(started, "AFTER_A_BUG_SECONDS", 0.01)
     real, errors = billing.of_answer, [RuntimeError("a bug")]
 
     def of_answer(*arguments: Any) -> Taken:

@@ -46,9 +46,10 @@ class Waiting:
 class Standing:
     """Instants are in seconds since 1970.
 
-    `recent_sends` left within the limit's window, the first of them at `oldest_recent`; `blocking_send` is the newest but `per_window - 1`, so that the next
-    call must wait for it to leave the window. `ended` and `newest_news` are the numbers of the newest ending and of the
-    newest delivery. `reuse_due` is the first instant at which an earlier answer can be looked for.
+    `recent_sends` left within the limit's window, the first of them at `oldest_recent`; `blocking_send` is the newest
+    but `per_window - 1`, so that the next call must wait for it to leave the window. `ended` and `newest_news` are the
+    numbers of the newest ending and of the newest delivery. `reuse_due` is the first instant at which an earlier answer
+    can be looked for.
     """
 
     now: float

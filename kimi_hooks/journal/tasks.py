@@ -167,8 +167,13 @@ def resume_queue(db: Connection) -> bool:
     pause = facts.pause_of(db)
     if pause is not None and pause.reason == facts.BUDGET:
         facts.put(db, facts.WAIVED, str(pause.until))
-    db.execute("UPDATE tasks SET deadline_at = NULL WHERE state IN ('available', 'retryable')")
+    forget_deadlines(db)
     return facts.resume(db)
+
+
+def forget_deadlines(db: Connection) -> None:
+    """Give the waiting tasks their whole time-out again, from their next call on."""
+    db.execute("UPDATE tasks SET deadline_at = NULL WHERE state IN ('available', 'retryable')")
 
 
 def any_open(db: Connection, now: float, *, standin: bool) -> bool:
