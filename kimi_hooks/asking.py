@@ -16,7 +16,7 @@ from kimi_hooks.errors import TaskError
 from kimi_hooks.kimi import window
 from kimi_hooks.kimi.body import build_body, unstreamed
 from kimi_hooks.kimi.client import Request
-from kimi_hooks.kimi.failure import host_of
+from kimi_hooks.kimi.failure import CallFailedError, Failure, host_of
 from kimi_hooks.kimi.model import Model
 from kimi_hooks.logs import LOGGER, visible
 from kimi_hooks.parts import Parts
@@ -30,22 +30,26 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Asker:
-    """Which task asks, where, and until when (seconds of clock.monotonic; None: for ever)."""
+    """Which task asks, where, until when (seconds of clock.monotonic; None: for ever), and whether it may call."""
 
     parts: Parts
     task_id: str
     endpoint: Endpoint
     deadline: float | None
+    may_call: bool
 
 
-def request_for(parts: Parts, task_id: str, task: Task, endpoint: Endpoint, deadline: float | None) -> Request:
+def request_for(
+    parts: Parts, task_id: str, task: Task, endpoint: Endpoint, deadline: float | None, *, may_call: bool = True
+) -> Request:
     """Return the request: the system text, a message for each text and document, then images and prompt in one.
 
     Documents have their text taken out by the endpoint that will be asked, until `deadline` (seconds of
     clock.monotonic). Raises TaskError when a context file cannot be used, and CallFailedError when the model is not to
-    be asked any more, when its window is too small, and when the text of a document does not come.
+    be asked any more, when its window is too small, and when the text of a document does not come. Not `may_call`:
+    nobody is called, so only documents will do whose text is known, and the window is not looked at.
     """
-    asker = _Asker(parts, task_id, endpoint, deadline)
+    asker = _Asker(parts, task_id, endpoint, deadline, may_call)
     model = addressee.resolved(parts, task).model
     known = parts.catalogue.find(model)
     files = context_files(parts, task)
@@ -60,7 +64,8 @@ def request_for(parts: Parts, task_id: str, task: Task, endpoint: Endpoint, dead
         reasoning_effort=task.reasoning_effort,
         thinking=task.thinking,
     )
-    _check_window(asker, request, has_images=bool(images))
+    if may_call:
+        _check_window(asker, request, has_images=bool(images))
     return request
 
 
@@ -123,6 +128,8 @@ def _extract(asker: _Asker, file: Found) -> str:
     host = host_of(endpoint.url)
 
     def extract(data: bytes) -> str:
+        if not asker.may_call:
+            raise CallFailedError(Failure("unknown", "never", f"The text of {file.name} is not known yet."))
         LOGGER.info("%s %s goes to %s to have its text taken out", asker.task_id, visible(file.name), host)
         return parts.client.extract(asker.task_id, endpoint, file.name, data, deadline=asker.deadline)
 

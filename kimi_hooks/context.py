@@ -120,8 +120,14 @@ def _check_place(name: str, path: Path, roots: Sequence[Path], workspace: Worksp
             f"context {name!r} lies outside the allowed folders ({allowed}); "
             "move it there, or name its folder under context_roots in config.yaml"
         )
-    if path.name == SECRETS_NAME or path.is_relative_to(workspace.spool.resolve()):
+    if _is_secret(path, workspace) or path.is_relative_to(workspace.spool.resolve()):
         raise TaskError(f"context {name!r} is a secret of the workspace's and is not sent; give another file")
+
+
+def _is_secret(path: Path, workspace: Workspace) -> bool:
+    """Tell whether it is a file of secrets, by its name or as a second name of ours."""
+    ours = workspace.secrets_file
+    return path.name == SECRETS_NAME or (path.exists() and ours.exists() and path.samefile(ours))
 
 
 def _roots(workspace: Workspace, allowed: Sequence[str] | None, sent_from: Path | None) -> list[Path]:

@@ -18,7 +18,7 @@ from kimi_hooks.kimi.client import Request
 from kimi_hooks.logs import transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
-from kimi_hooks.taken import Taken
+from kimi_hooks.taken import Call, Taken
 
 CUT = "the answer is cut at the cap on its length{after}; set max_tokens higher, or leave it out"
 
@@ -30,10 +30,21 @@ def is_needed(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken, 
     return bool(is_cut) and is_allowed and _has_room(parts, turn["model"], took.total + (cap or 1))
 
 
-def go_on(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken, request_id: str | None) -> None:
+def go_on(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> None:
     """Keep a cut answer and let the task wait for its next call. Raises OSError and JournalError."""
-    turns.keep_turn(parts.workspace.turns, entry.id, entry.turns + 1, {**turn, "took": asdict(took)})
-    _count(parts, entry, turn, took, request_id)
+    kept = {**turn, "took": asdict(call.took), "fingerprint": call.fingerprint}
+    turns.keep_turn(parts.workspace.turns, entry.id, entry.turns + 1, kept)
+    _count(parts, entry, turn, call.took, call.request_id)
+
+
+def of_all(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> Call:
+    """Return the last call, with the fingerprint if the whole answer is one that will do for others.
+
+    A file that goes along may have been edited between two parts: then they answer no request at all.
+    """
+    earlier = turns.earlier(parts.workspace.turns, entry.id, entry.turns)
+    is_same = all(kept.get("fingerprint") == call.fingerprint for kept in earlier) and len(earlier) == entry.turns
+    return call if turn["finish_reason"] == "stop" and is_same else replace(call, fingerprint=None)
 
 
 def has_newer(parts: Parts, entry: Entry) -> bool:

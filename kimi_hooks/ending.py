@@ -15,7 +15,7 @@ from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.states import Outcome
-from kimi_hooks.taken import NOTHING, Taken
+from kimi_hooks.taken import NO_CALL, Call, Taken
 from kimi_hooks.task import Task
 
 
@@ -27,22 +27,6 @@ class Failure:
     message: str
     http_status: int | None = None
     request_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Call:
-    """What a task's last call took. `fingerprint` stands for what was asked, where the answer may be given again.
-
-    `reused_from` is the task whose answer was given instead of a call; `request_id` is what Kimi calls an answered one.
-    """
-
-    took: Taken = NOTHING
-    fingerprint: str | None = None
-    reused_from: str | None = None
-    request_id: str | None = None
-
-
-NO_CALL = Call()
 
 
 def end(
@@ -126,6 +110,8 @@ def record(db: Connection, parts: Parts, result: Mapping[str, Any], call: Call |
     kind = result["error"]["kind"] if result["error"] else None
     now = parts.clock.now()
     took = _last_call(db, result) if call is None else call.took
+    if call is not None and not call.was_sent:
+        sends.forget(db, result["task_id"])
     sends.end(db, result["task_id"], result["model"], took, now)
     if call is not None and call.fingerprint and result["outcome"] == "done":
         reuse.remember(db, result["task_id"], call.fingerprint)
@@ -184,6 +170,7 @@ def build(
         "warnings": [*entry.warnings, *answered["warnings"], *_about_cost(entry, sum_of_calls)],
         "error": _error(failure),
         "standin": entry.standin,
+        "request_id": call.request_id,
         "reused_from": call.reused_from,
         "acknowledged_at": None,
     }

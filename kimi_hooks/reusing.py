@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any
 
 from kimi_hooks import addressee, asking, results
-from kimi_hooks.ending import Call, Failure, carry_on, end
+from kimi_hooks.ending import Failure, carry_on, end
 from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import reuse
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.kimi.failure import CallFailedError
 from kimi_hooks.parts import Parts
-from kimi_hooks.taken import Taken
+from kimi_hooks.taken import Call, Taken
 from kimi_hooks.task import Task
 
 REUSED = "answered from the result of {task_id}, which asked the same and ended at {at}; Kimi was not asked"
@@ -30,7 +30,7 @@ def look_for_answer(parts: Parts, entry: Entry, task: Task) -> None:
         end(parts, entry, task, None, Failure("invalid_task", str(error)))
         return
     except CallFailedError:
-        # What it is, is told when the task is sent.
+        # Of a document that was never read nobody can have asked. All else is told when the task is sent.
         found = None
     if found is None:
         parts.journal.write(partial(reuse.looked_up, task_id=entry.id))
@@ -43,7 +43,8 @@ def look_for_answer(parts: Parts, entry: Entry, task: Task) -> None:
 
 def _found(parts: Parts, entry: Entry, task: Task) -> dict[str, Any] | None:
     endpoint, deadline = addressee.endpoint_of(parts, entry), parts.clock.monotonic() + task.timeout
-    fingerprint = asking.fingerprint(endpoint, asking.request_for(parts, entry.id, task, endpoint, deadline))
+    asked = asking.request_for(parts, entry.id, task, endpoint, deadline, may_call=False)
+    fingerprint = asking.fingerprint(endpoint, asked)
     since = parts.clock.now() - (entry.reuse or 0.0)
     for task_id in parts.journal.read(partial(reuse.answered_before, fingerprint=fingerprint, since=since)):
         result = results.read(parts.workspace.results, task_id)

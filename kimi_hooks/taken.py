@@ -1,4 +1,4 @@
-"""What calls have taken: tokens and money, added up over the calls of one task."""
+"""Calls, and what they have taken: tokens and money, added up over the calls of one task."""
 
 from __future__ import annotations
 
@@ -53,6 +53,25 @@ class Taken:
 
 NOTHING = Taken()
 UNKNOWN = Taken(unknown=1)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a task's last call took. `fingerprint` stands for what was asked, where the answer may be given again.
+
+    `reused_from` is the task whose answer was given instead of a call; `request_id` is what Kimi calls an answered one.
+    Not `was_sent`: it ended before it left, and nothing of it counts.
+    """
+
+    took: Taken = NOTHING
+    fingerprint: str | None = None
+    reused_from: str | None = None
+    request_id: str | None = None
+    was_sent: bool = True
+
+
+NO_CALL = Call()
+UNSENT = Call(was_sent=False)
 
 
 def write(taken: Taken) -> str | None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 from kimi_hooks import addressee, asking, billing, continuing, notifying, slowing
 from kimi_hooks.clock import kimi_day
-from kimi_hooks.ending import Call, Failure, carry_on, end
+from kimi_hooks.ending import Failure, carry_on, end
 from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import facts, sends, tasks
 from kimi_hooks.journal.facts import Slowed
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
-from kimi_hooks.kimi.client import Answer
+from kimi_hooks.kimi.client import Answer, Endpoint
 from kimi_hooks.kimi.failure import CallFailedError, without_userinfo
 from kimi_hooks.kimi.failure import Failure as CallFailure
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.results import NO_TURN
-from kimi_hooks.taken import NOTHING, UNKNOWN, Taken
+from kimi_hooks.taken import NOTHING, UNKNOWN, UNSENT, Call, Taken
 from kimi_hooks.task import Task
 
 
@@ -40,35 +41,36 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
     """
     if entry.attempts > 1 and (carry_on(parts, entry.id) or continuing.catch_up(parts, entry)):
         return
-    mark = parts.settings.current.mark
+    mark, endpoint = parts.settings.current.mark, addressee.endpoint_of(parts, entry)
     try:
         entry = addressee.warned(parts, entry, task)
-        turn, call = ask(parts, entry, task, watcher)
+        turn, call = ask(parts, entry, task, endpoint, watcher)
     except TaskError as error:
-        end(parts, entry, task, None, Failure("invalid_task", str(error)))
+        end(parts, _unsent(entry), task, None, Failure("invalid_task", str(error)), UNSENT)
     except CallFailedError as error:
-        took = billing.of_failure(parts, entry, task, error) if watcher.has_left else NOTHING
+        if not watcher.has_left and _is_ours(error.failure):
+            end(parts, _unsent(entry), task, None, _told(error.failure), UNSENT)
+            return
+        took = billing.of_failure(parts, endpoint, task, error) if watcher.has_left else NOTHING
         settle_failure(parts, entry, task, error, took, mark)
     else:
         watcher.answer()
         if continuing.is_needed(parts, entry, turn, call.took, task.max_tokens):
-            continuing.go_on(parts, entry, turn, call.took, call.request_id)
+            continuing.go_on(parts, entry, turn, call)
         else:
-            end(parts, entry, task, continuing.last(entry, turn), None, call)
+            end(parts, entry, task, continuing.last(entry, turn), None, continuing.of_all(parts, entry, turn, call))
 
 
-def ask(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> tuple[dict[str, Any], Call]:
+def ask(parts: Parts, entry: Entry, task: Task, endpoint: Endpoint, watcher: Watcher) -> tuple[dict[str, Any], Call]:
     """Call Kimi; return what the result says of the answer, and the call. Raises TaskError and CallFailedError."""
-    endpoint = addressee.endpoint_of(parts, entry)
     deadline = _deadline(parts, entry)
     asked = asking.request_for(parts, entry.id, task, endpoint, deadline)
     request = continuing.with_earlier(parts, entry, asked)
     transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=without_userinfo(endpoint.url))
     answer = parts.client.ask(entry.id, endpoint, request, deadline=deadline, on_left=watcher.leave)
-    # Only a whole answer will do for others.
-    fingerprint = asking.fingerprint(endpoint, asked) if answer.finish_reason == "stop" else None
-    took = billing.of_answer(parts, entry, answer, request.model)
-    return _turn(answer, request.model), Call(took, fingerprint, request_id=answer.request_id)
+    took = billing.of_answer(parts, endpoint, answer, request.model)
+    call = Call(took, asking.fingerprint(endpoint, asked), request_id=answer.request_id)
+    return _turn(answer, request.model), call
 
 
 def expire(parts: Parts, entry: Entry) -> None:
@@ -124,6 +126,17 @@ def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedErro
             parts.journal.write(lambda db: slowing.slow_down(db, parts, entry, failure, parts.clock.now()))
         told = timed_out(task) if failure.kind == "timeout" else _told(failure)
         end(parts, entry, task, _arrived(error), told, Call(took))
+
+
+def _is_ours(failure: CallFailure) -> bool:
+    """Tell whether a call that has not left was refused by ourselves, for good: none was made."""
+    return failure.action == "never" and failure.http_status is None and failure.kind != "timeout"
+
+
+def _unsent(entry: Entry) -> Entry:
+    """Return the entry of a task whose call was not made after all."""
+    is_first = entry.attempts == 1
+    return replace(entry, attempts=entry.attempts - 1, started_at=None if is_first else entry.started_at)
 
 
 def timed_out(task: Task) -> Failure:

@@ -232,7 +232,7 @@ def test_a_request_that_is_too_long_is_not_sent(house: House, kimis_desk: Desk, 
     assert told["kind"] == "invalid_request"
     for words in ("901 tokens", "100 of max_tokens", "holds 1000", "fewer or shorter files", "kimi-k2.6 (262144)"):
         assert words in told["message"]
-    assert house.result()["attempts"] == 1
+    assert (house.result()["attempts"], house.result()["started_at"]) == (0, None)
 
 
 def test_where_nobody_counts_kimi_decides(house: House, kimis_desk: Desk, window: Callable[[int], None]) -> None:

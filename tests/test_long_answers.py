@@ -226,3 +226,39 @@ def test_a_part_that_somebody_has_deleted_ends_the_task_and_nothing_else(house: 
     assert (entry.outcome, entry.error_kind) == (Outcome.FAILED, "invalid_task")
     assert house.result(TASK)["output"] == "left "
     assert house.result(other)["outcome"] == "done"
+
+
+def test_an_answer_whose_context_changed_between_its_parts_is_given_to_nobody(house: House) -> None:
+    """Its parts answer two requests, so it answers neither."""
+    note = house.home / "note.txt"
+    note.write_text("one")
+    house.configure(limits={"requests_per_minute": 1000}, retry={"first_pause": 0.3, "max_pause": 1})
+    house.kimi.add(cut("half "), Fault("http", status=500, latency=0.3), Fault(text="whole"))
+    house.drop(f"{TASK}.json", {"prompt": "a", "context": "note.txt"})
+    with house.running():
+        assert house.kimi.wait_for(2)
+        note.write_text("two")
+        house.wait(TASK)
+    for name, text in (("one.json", "one"), ("two.json", "two")):
+        note.write_text(text)
+        house.drop(name, {"prompt": "a", "context": "note.txt", "reuse": True})
+        house.drain()
+    assert [house.result(entry.id)["reused_from"] for entry in house.entries()] == [None, None, None]
+
+
+def test_a_whole_answer_in_parts_will_do_for_others(house: House) -> None:
+    """The same question gets the joined text without a call."""
+    house.kimi.add(cut("half "), Fault(text="whole"))
+    house.drop(f"{TASK}.md", "a")
+    house.drain()
+    house.drop("again.json", {"prompt": "a", "reuse": True})
+    house.drain()
+    again = house.result(house.entries()[-1].id)
+    assert (again["reused_from"], again["output"], len(house.kimi.requests)) == (TASK, "half whole", 2)
+
+
+def test_the_result_names_the_request(house: House) -> None:
+    """Kimi's support can look up what was answered, not only what failed."""
+    house.drop(f"{TASK}.md", "a")
+    house.drain()
+    assert house.result()["request_id"] == "standin-000001"

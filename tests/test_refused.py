@@ -186,3 +186,12 @@ def _drain_as_nobody(house: House, path: Path) -> None:
         house.drain()
     finally:
         os.seteuid(0)
+
+
+def test_a_second_name_of_the_secrets_is_no_way_round(house: House) -> None:
+    """A hard link to `.env.kimi` is the same secret."""
+    os.link(house.workspace.secrets_file, house.home / "notes.txt")
+    house.drop("a.json", {"prompt": "a", "context": "notes.txt"})
+    house.drain()
+    assert "secret" in house.reason()
+    assert house.kimi.requests == ()

@@ -18,6 +18,7 @@ from kimi_hooks.standin.faults import Fault
 from kimi_hooks.standin.server import Standin
 from kimi_hooks.states import Outcome, State
 from kimi_hooks.task import Task
+from tests.files import PDF
 from tests.house import PATIENCE, House, until
 
 FIRST, SECOND = "kimi-1700000000-aaaaaaaa", "kimi-1700000000-bbbbbbbb"
@@ -221,3 +222,21 @@ def test_dispatch_takes_an_age_or_none(house: House) -> None:
     assert (refused.returncode, "30m" in refused.stderr) == (1, True)
     house.drain()
     assert len(house.kimi.requests) == 1
+
+
+def test_looking_for_an_answer_calls_nobody(house: House) -> None:
+    """Of a document that was never read, nobody can have asked; its text is taken out only for the call."""
+    (house.home / "paper.pdf").write_bytes(PDF)
+    first = {"prompt": "a", "context": "paper.pdf", "reuse": True}
+    house.drop(f"{FIRST}.json", first)
+    house.kimi.add(Fault("http", status=401, path="*"))
+    house.drain()
+    assert house.read_journal(facts.paused) == "authentication_failed"
+    uploads = [request for request in house.kimi.requests if request.path.endswith("/files")]
+    assert len(uploads) == 1
+    assert house.entry().attempts == 0
+    assert house.call("resume").returncode == 0
+    house.drain()
+    house.drop(f"{SECOND}.json", first)
+    house.drain()
+    assert house.result(SECOND)["reused_from"] == FIRST

@@ -21,8 +21,8 @@ _SUMS = """
     count(*) AS calls, sum(ended_at IS NULL) AS under_way, sum(ended_at IS NOT NULL AND prompt IS NULL) AS unknown,
     coalesce(sum(prompt), 0) AS prompt, coalesce(sum(completion), 0) AS completion,
     coalesce(sum(cached), 0) AS cached, coalesce(sum(reasoning), 0) AS reasoning,
-    coalesce(sum(prompt + completion = 0), 0) AS free, sum(prompt IS NOT NULL AND amount IS NULL) AS unpriced,
-    coalesce(sum(amount), 0) AS amount
+    coalesce(sum(prompt + completion = 0), 0) AS free,
+    coalesce(sum(prompt + completion > 0 AND amount IS NULL), 0) AS unpriced, coalesce(sum(amount), 0) AS amount
 """
 
 

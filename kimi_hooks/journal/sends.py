@@ -59,6 +59,11 @@ def end(db: Connection, task_id: str, model: str | None, taken: Taken, now: floa
     db.execute("DELETE FROM sends WHERE task_id = ? AND ended_at IS NULL", (task_id,))
 
 
+def forget(db: Connection, task_id: str) -> None:
+    """Take the record of a call back that was not made after all."""
+    db.execute("DELETE FROM sends WHERE task_id = ? AND ended_at IS NULL", (task_id,))
+
+
 def move(db: Connection, task_id: str, now: float) -> None:
     """Let the task's call that is under way count as sent now: it took long to leave."""
     db.execute("UPDATE sends SET sent_at = ? WHERE task_id = ? AND ended_at IS NULL", (now, task_id))

@@ -37,6 +37,7 @@ def _answer(standin: Standin, call: Call, body: dict[str, Any], wire: Wire) -> N
         return
     cached = standin.cache.use(call.key, body)
     reply = answers.reply(body, fault, number=call.number, created=int(standin.clock.now()), cached=cached)
+    standin.account.spend(reply.usage()["total_tokens"])
     if body.get("stream"):
         _stream(standin, reply, fault, wire, include_usage=_wants_usage(body))
     else:

@@ -72,6 +72,11 @@ class Account:
             with self._lock:
                 self._under_way -= refusal is None
 
+    def spend(self, tokens: int) -> None:
+        """Count what an answer really took, against the day: that its cap counted there nobody has seen."""
+        with self._lock:
+            self._today = (self._today[0], self._today[1] + tokens)
+
     def _refusal(self, charge: int) -> Refusal | None:
         if self.balance <= 0:
             return usual(429, "exceeded_current_quota_error")
@@ -82,7 +87,6 @@ class Account:
         words = next((found for check in checks if (found := check(self.tier, now, charge))), None)
         if words is None:
             self._charged.append((now, charge))
-            self._today = (self._today[0], self._today[1] + charge)
             return None
         headers = _HEADERS if self.retry_after else None
         return usual(429, message=f"{ACCOUNT} request reached organization {words}", headers=headers)
@@ -105,7 +109,6 @@ class Account:
         day = int(self._clock.now() // _DAY)
         if day != self._today[0]:
             self._today = (day, 0)
-        current = self._today[1] + charge
-        if tier.day_tokens is not None and current > tier.day_tokens:
-            return f"TPD rate limit, current: {current}, limit: {tier.day_tokens}"
+        if tier.day_tokens is not None and self._today[1] >= tier.day_tokens:
+            return f"TPD rate limit, current: {self._today[1]}, limit: {tier.day_tokens}"
         return None

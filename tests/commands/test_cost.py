@@ -97,6 +97,18 @@ def test_a_call_that_never_left_costs_nothing(paying: House) -> None:
     assert paying.result()["warnings"] == []
 
 
+@pytest.mark.parametrize("spec", [{"model": "kimi-latest"}, {"model": "kimi-k2.6", "max_tokens": 10**6}])
+def test_a_request_that_is_not_sent_is_no_call(paying: House, spec: dict[str, Any]) -> None:
+    """What ends here, before it leaves, is neither in the bill nor among the attempts."""
+    configure(paying, retired_models="fail")
+    paying.environ["KIMI_API_URL"] = "https://api.moonshot.cn/v1" if len(spec) == 1 else paying.kimi.url
+    paying.drop("a.json", {"prompt": "a", **spec})
+    paying.drain()
+    result = paying.result()
+    assert (result["outcome"], result["attempts"], result["started_at"]) == ("failed", 0, None)
+    assert cost(paying)["total"]["calls"] == 0
+
+
 def test_a_call_that_the_runners_death_cut_is_unknown(paying: House) -> None:
     """Nobody knows what it took; the call that came after it is known."""
     paying.kimi.add(Fault("stall"))
