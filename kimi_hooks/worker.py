@@ -124,8 +124,15 @@ def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedErro
         if failure.kind in slowing.KINDS:
             # It ends this task; the others must be spared all the same.
             parts.journal.write(lambda db: slowing.slow_down(db, parts, entry, failure, parts.clock.now()))
-        told = timed_out(task) if failure.kind == "timeout" else _told(failure)
+        told = timed_out(task) if failure.kind == "timeout" else _told(_hinted(parts, task, failure))
         end(parts, entry, task, _arrived(error), told, Call(took))
+
+
+def _hinted(parts: Parts, task: Task, failure: CallFailure) -> CallFailure:
+    """Add what the catalogue knows of a model that is not there."""
+    asked = task.model or parts.settings.current.values["KIMI_MODEL"]
+    hint = addressee.hint(parts.catalogue, asked) if failure.kind == "model_not_found" else None
+    return replace(failure, message=f"{failure.message} {hint}") if hint else failure
 
 
 def _is_ours(failure: CallFailure) -> bool:

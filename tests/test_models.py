@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kimi_hooks.clock import Clock, parse_iso
 from kimi_hooks.journal import facts
 from tests.house import House, until
 
@@ -64,6 +65,16 @@ def test_send_asks_for_what_was_written(house: House) -> None:
     house.drain()
     result = house.result()
     assert (result["error"]["kind"], result["error"]["http_status"]) == ("model_not_found", 404)
+
+
+def test_a_host_that_has_not_a_retired_model_is_explained(house: House) -> None:
+    """Whoever runs an old script is told what became of the name, and what to ask instead."""
+    house.drop("a.json", {"prompt": "a", "model": "moonshot-v1-128k"})
+    house.drain()
+    error = house.result()["error"]
+    assert error["kind"] == "model_not_found"
+    for words in ("moonshot-v1-128k is retired since 2026-08-31", "kimi-k3 follows it"):
+        assert words in error["message"]
 
 
 def test_fail_asks_nobody(house: House) -> None:
@@ -198,3 +209,21 @@ def test_dispatch_says_nothing_without_need(house: House, options: list[str]) ->
     """Another host may have it, and of an unknown one nothing can be said."""
     assert "kimi-k3" not in house.call("dispatch", "-p", "x", *options).stderr
     assert house.read_journal(facts.pause_of) is None
+
+
+def test_a_day_of_retirement_that_has_not_come_changes_nothing(house: House) -> None:
+    """The model itself answers, and nothing is warned of; the runner's clock says which day it is."""
+    config_of(house, models={"kimi-k2.6": {"retired": "2999-12-31", "successor": "kimi-k3"}})
+    house.drop("a.json", {"prompt": "a", "model": "kimi-k2.6", "standin": True})
+    house.drain()
+    assert house.result()["model"] == "kimi-k2.6"
+    assert not any("retired" in warning for warning in house.result()["warnings"])
+
+
+def test_the_day_of_retirement_is_that_of_the_runners_clock(house: House) -> None:
+    """On the day itself the successor answers."""
+    config_of(house, models={"kimi-k2.6": {"retired": "2999-12-31", "successor": "kimi-k3"}})
+    noon = parse_iso("2999-12-31T12:00:00")
+    house.drop("a.json", {"prompt": "a", "model": "kimi-k2.6", "standin": True})
+    house.drain(Clock(now=lambda: noon, boot_id=str))
+    assert house.result()["model"] == "kimi-k3"
