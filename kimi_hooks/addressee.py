@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kimi_hooks.journal.tasks import Entry
+from kimi_hooks.kimi import retirement
+from kimi_hooks.kimi.catalogue import Catalogue
 from kimi_hooks.kimi.client import Endpoint
 from kimi_hooks.kimi.model import Resolved
 from kimi_hooks.logs import LOGGER
@@ -27,6 +29,17 @@ def resolved(parts: Parts, task: Task) -> Resolved:
     """
     known = parts.settings.current.values
     return parts.catalogue.resolve(task.model or known["KIMI_MODEL"], known["KIMI_API_URL"], standin=task.standin)
+
+
+def hint(catalogue: Catalogue, model: str) -> str | None:
+    """Say that a model which somebody was asked for is retired, and what follows it; None for any other one.
+
+    It goes on after a failure: Kimi or a relay has not found the model, and does not say why.
+    """
+    known = catalogue.find(model)
+    if known is None or not catalogue.is_retired(known):
+        return None
+    return retirement.hint(known, catalogue.successor(model))
 
 
 def warned(parts: Parts, entry: Entry, task: Task) -> Entry:

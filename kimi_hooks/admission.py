@@ -63,7 +63,7 @@ def over_budget(parts: Parts) -> Pause | None:
     if budget.tokens_per_day is not None and used.tokens >= budget.tokens_per_day:
         return _spent(f"{used.tokens:,} tokens of {budget.tokens_per_day:,} (limits.tokens_per_day)", now)
     if budget.cost_per_day is not None and used.amount >= budget.cost_per_day:
-        return _spent(f"{used.amount:.2f} of {budget.cost_per_day:g} {currency} (limits.cost_per_day)", now)
+        return _spent(f"{used.amount:.4f} of {budget.cost_per_day:.4f} {currency} (limits.cost_per_day)", now)
     return None
 
 

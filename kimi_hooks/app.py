@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kimi_hooks import atomic
 from kimi_hooks import settings as settings_module
-from kimi_hooks.clock import Clock
+from kimi_hooks.clock import Clock, today
 from kimi_hooks.config import Config
 from kimi_hooks.extracts import Extracts
 from kimi_hooks.hooks.command import Site
@@ -42,7 +42,7 @@ def assemble(workspace: Workspace, environ: Mapping[str, str] = os.environ, cloc
         journal=Journal(workspace.journal_file),
         extracts=Extracts(workspace.extracts),
         outbox=Outbox(workspace.outbox, workspace.incoming, clock, config.settle_seconds),
-        catalogue=catalogue.make(config.kimi),
+        catalogue=catalogue.make(config.kimi, lambda: today(clock.now())),
         client=Client(
             connect_timeout=config.kimi.connect_timeout,
             idle_timeout=config.kimi.idle_timeout,

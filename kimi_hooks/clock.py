@@ -47,6 +47,11 @@ class Clock:
     chance: Callable[[], float] = random.random
 
 
+def today(now: float) -> str:
+    """Return the day in this machine's time zone, such as `2026-11-22`."""
+    return datetime.fromtimestamp(now).date().isoformat()  # noqa: DTZ006 - the local day is meant
+
+
 def next_day(now: float) -> float:
     """Return the next midnight of this machine's time zone, in seconds since 1970."""
     tomorrow = datetime.fromtimestamp(now).date() + timedelta(days=1)  # noqa: DTZ006 - the local day is meant

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from kimi_hooks.config_models import Currency, ModelPart, Name, RetiredModels
+from kimi_hooks.config_models import Currency, ModelId, ModelPart, RetiredModels
 from kimi_hooks.config_note import Basics
 from kimi_hooks.errors import ConfigError
 from kimi_hooks.events import KINDS, EventKind
@@ -42,7 +42,7 @@ class KimiPart(_Part):
     idle_timeout: Seconds = 120.0
     stream: bool = True
     max_continuations: Annotated[int, Field(ge=0, le=100)] = 3
-    models: dict[Name, ModelPart] = {}
+    models: dict[ModelId, ModelPart] = {}
     retired_models: RetiredModels = "substitute"
     currency: Currency | None = None
 
@@ -215,7 +215,8 @@ class Config(_Part):
             "WEBHOOK_URL": self.webhook.url,
             "OPENCLAW_GATEWAY_URL": self.openclaw.gateway_url,
         }
-        return Basics(settings, self.max_task_bytes, self.max_context_bytes, self.context_roots)
+        numbers = self.max_task_bytes, self.max_context_bytes, self.limits.requests_per_minute
+        return Basics(settings, *numbers, self.context_roots)
 
     def each_hook(self) -> tuple[Hook, ...]:
         """Return every hook in the order of the file, none when `disableAllHooks` is on."""

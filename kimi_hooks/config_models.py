@@ -7,26 +7,27 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from kimi_hooks.text import one_line
+from kimi_hooks.text import all_seen, one_line
 
 Currency = Literal["CNY", "USD"]
 RetiredModels = Literal["substitute", "send", "fail"]
 Thinking = Literal["never", "always", "enabled", "switchable"]
 Sampling = Literal["temperature", "top_p", "n", "presence_penalty", "frequency_penalty"]
 Tokens = Annotated[int, Field(ge=1)]
-Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# A price above it is a slip of the keyboard: no token costs as much as 1.
+Money = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 def _day(text: str) -> str:
     try:
-        date.fromisoformat(text)
+        return date.fromisoformat(text).isoformat()
     except ValueError:
         raise ValueError(f"{text!r} is no day; write it like 2026-11-22") from None
-    return text
 
 
 Name = Annotated[str, Field(min_length=1), AfterValidator(one_line)]
+ModelId = Annotated[Name, AfterValidator(all_seen)]
 Day = Annotated[str, AfterValidator(_day)]
 
 
@@ -59,4 +60,4 @@ class ModelPart(_Part):
     prices: dict[Currency, PricePart] = {}
     as_of: Day | None = None
     retired: Day | None = None
-    successor: Name | None = None
+    successor: ModelId | None = None

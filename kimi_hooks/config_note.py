@@ -33,6 +33,7 @@ class Basics:
     settings: Mapping[str, str | None]
     max_task_bytes: int
     max_context_bytes: int
+    requests_per_minute: int
     context_roots: tuple[str, ...] | None
 
 
@@ -73,13 +74,13 @@ def _own_bytes(file: Path) -> bytes:
 def _basics(said: Any) -> Basics:
     """Return the values if they can be such. Raises ValueError, TypeError and KeyError."""
     settings, roots = said["settings"], said["context_roots"]
-    sizes = said["max_task_bytes"], said["max_context_bytes"]
+    numbers = said["max_task_bytes"], said["max_context_bytes"], said["requests_per_minute"]
     if not (
         isinstance(settings, dict)
         and settings.keys() == SETTINGS
         and all(value is None or isinstance(value, str) for value in settings.values())
-        and all(type(size) is int and size >= 1 for size in sizes)
+        and all(type(number) is int and number >= 1 for number in numbers)
         and (roots is None or (isinstance(roots, list) and all(isinstance(root, str) for root in roots)))
     ):
         raise ValueError("no note of ours")
-    return Basics(settings, *sizes, None if roots is None else tuple(roots))
+    return Basics(settings, *numbers, None if roots is None else tuple(roots))

@@ -21,6 +21,8 @@ IMAGE_BYTES = 20_000_000
 # A request may hold 100 MB, and images grow by a third on their way into it.
 IMAGES_BYTES = 70_000_000
 _CHUNK = 1024 * 1024
+# A longer message is not read.
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,10 @@ def locate(
 def look(paths: Sequence[Path], limits: Limits) -> list[Found]:
     """Return what each file is, from its first bytes. Raises TaskError for what is missing, too large or of no use.
 
-    The paths are real ones, as `locate` returns them: a link that takes a file's place meanwhile is not followed.
+    It names all such files, ten at most. The paths are real ones, as `locate` returns them: a link that takes a file's
+    place meanwhile is not followed.
     """
-    found = [_look_at(path, limits) for path in paths]
+    found = _look_at_all(paths, limits)
     images = [file for file in found if file.kind.way == "image"]
     texts = [file for file in found if file.kind.way == "text"]
     _check_sum("texts", texts, limits.texts, "give less, or raise max_task_bytes in config.yaml")
@@ -128,6 +131,19 @@ def _roots(workspace: Workspace, allowed: Sequence[str] | None, sent_from: Path 
     if allowed is not None:
         return [workspace.home / Path(root).expanduser() for root in allowed]
     return [workspace.home, *([sent_from] if sent_from else [])]
+
+
+def _look_at_all(paths: Sequence[Path], limits: Limits) -> list[Found]:
+    found, mistakes = [], []
+    for path in paths:
+        try:
+            found.append(_look_at(path, limits))
+        except TaskError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        left_out = len(mistakes) - _MOST_NAMED
+        raise TaskError("; ".join([*mistakes[:_MOST_NAMED], *([f"and {left_out} more"] if left_out > 0 else [])]))
+    return found
 
 
 def _look_at(path: Path, limits: Limits) -> Found:

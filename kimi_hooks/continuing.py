@@ -20,7 +20,8 @@ from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
 from kimi_hooks.taken import Taken
 
-CUT = "the answer is cut at the cap on its length{after}; set max_tokens higher, or leave it out"
+CUT = "the answer is cut at the cap on its length{after}; {remedy}"
+_RAISE = "raise kimi.max_continuations in config.yaml"
 
 
 def is_needed(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken, cap: int | None) -> bool:
@@ -69,12 +70,13 @@ def with_earlier(parts: Parts, entry: Entry, request: Request) -> Request:
     return replace(request, messages=(*request.messages, message), continues=True)
 
 
-def last(entry: Entry, turn: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the last answer of a task, with a warning if it is still cut."""
+def last(entry: Entry, turn: Mapping[str, Any], cap: int | None = None) -> Mapping[str, Any]:
+    """Return the last answer of a task, with a warning if it is still cut; `cap` is the task's `max_tokens`."""
     if turn["finish_reason"] != "length":
         return turn
-    after = f", after {entry.turns} continuations" if entry.turns else ""
-    return {**turn, "warnings": [*turn["warnings"], CUT.format(after=after)]}
+    after = f", after {entry.turns} continuation{'s' if entry.turns > 1 else ''}" if entry.turns else ""
+    remedy = f"{_RAISE}, or ask for less" if cap is None else f"set max_tokens higher or leave it out, or {_RAISE}"
+    return {**turn, "warnings": [*turn["warnings"], CUT.format(after=after, remedy=remedy)]}
 
 
 def _has_room(parts: Parts, model: str, tokens: int) -> bool:

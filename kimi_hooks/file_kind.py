@@ -80,7 +80,7 @@ def kind_of(name: str, head: bytes) -> Kind:
     if known is None:
         return _without_known_ending(head)
     if _seen(head) != known and not head.startswith(_BEGINNINGS.get(ending, b"\0none")):
-        raise ValueError(f"is named {ending} and is no {known.words}{_but(head)}")
+        raise ValueError(f"is named {ending} and is not {_a(known)}{_but(head)}")
     return known
 
 
@@ -94,7 +94,7 @@ def _without_known_ending(head: bytes) -> Kind:
     if _is_text(head) and seen != _A_PDF:
         return TEXT
     if seen is not None:
-        raise ValueError(f"is a {seen.words}, but its name does not say so; {_rename(seen)}")
+        raise ValueError(f"is {_a(seen)}, but its name does not say so; {_rename(seen)}")
     raise ValueError(f"is of a kind that cannot be sent; there are: {kinds()}. Save text as UTF-8, convert other files")
 
 
@@ -102,7 +102,13 @@ def _but(head: bytes) -> str:
     seen = _seen(head) or (TEXT if _is_text(head) else None)
     if seen is None or not head:
         return "; give the file itself, whole and without a password"
-    return f" but {seen.words}; {_rename(seen)}"
+    return f" but {_a(seen)}; {_rename(seen)}"
+
+
+def _a(kind: Kind) -> str:
+    if kind == TEXT:
+        return kind.words
+    return f"{'an' if kind.words[0] in 'AEIO' else 'a'} {kind.words}"
 
 
 def _rename(kind: Kind) -> str:

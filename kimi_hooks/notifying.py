@@ -74,11 +74,11 @@ def gave_up(db: Connection, config: Config, run: HookRun) -> Notification | None
 def _why(pause: Pause) -> str:
     if pause.is_by_person:
         return f"Somebody said kimi-hooks pause. {_WAIT} Go on with: kimi-hooks resume"
-    why = f" {pause.why.rstrip('.')}." if pause.why else ""
+    why = f"{pause.why[:1].upper()}{pause.why[1:].rstrip('.')}." if pause.why else f"The reason is {pause.reason}."
     by_itself = "It goes on when key or address change, or with" if pause.mark else "Go on with"
     if pause.until is not None:
         by_itself = f"It goes on by itself at {iso(pause.until)}, or with"
-    return f"The reason is {pause.reason}.{why} {_WAIT} {by_itself}: kimi-hooks resume"
+    return f"{why} {_WAIT} {by_itself}: kimi-hooks resume"
 
 
 def _add(

@@ -38,6 +38,15 @@ def one_line(text: str) -> str:
     return text
 
 
+def all_seen(text: str) -> str:
+    """Return the text if each of its characters is seen, so that it looks like no other. Raises ValueError."""
+    at_the_ends = {text[:1], text[-1:]}
+    hidden = next((char for char in text if not char.isprintable() or (char == " " and char in at_the_ends)), None)
+    if hidden is not None:
+        raise ValueError(f"holds a character that nobody sees (U+{ord(hidden):04X}); write it again without that")
+    return text
+
+
 def not_blank(text: str) -> str:
     """Return the text if there is something in it besides white space. Raises ValueError."""
     if not text.strip():

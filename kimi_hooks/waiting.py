@@ -37,19 +37,36 @@ def wait(
     timeout: float | None,
     clock: Clock,
     on_pause: Callable[[Pause], None] = lambda _: None,
+    told: Pause | None = None,
 ) -> list[Entry]:
     """Block until all the tasks have ended and return their rows in the order asked.
 
     The runner writes the derived files in `results/` after each ending, and each pause, is in the journal: that wakes
-    us. `on_pause` is told when the queue is paused meanwhile. Raises UnknownTaskError and WaitTimedOutError.
+    us. `on_pause` is told when the queue is paused meanwhile, but not of the pause `told`, of which somebody knows.
+    Raises UnknownTaskError and WaitTimedOutError.
     """
     bell, watch = Bell(), Watch()
     watch.add(workspace.results, bell.ring)
     watch.start()
     try:
-        return _wait(workspace, task_ids, timeout, clock, bell, watch, on_pause)
+        return _wait(workspace, task_ids, timeout, clock, bell, watch, _Teller(on_pause, told))
     finally:
         watch.stop()
+
+
+class _Teller:
+    """Tells of each pause once, when it holds up one of the tasks."""
+
+    def __init__(self, on_pause: Callable[[Pause], None], told: Pause | None) -> None:
+        self._on_pause = on_pause
+        self._told = told
+
+    def note(self, pause: Pause | None, found: Sequence[Entry | str]) -> None:
+        if pause is None:
+            self._told = None
+        elif pause != self._told and any(_is_held_up(entry, pause) for entry in found):
+            self._on_pause(pause)
+            self._told = pause
 
 
 def _wait(
@@ -59,10 +76,9 @@ def _wait(
     clock: Clock,
     bell: Bell,
     watch: Watch,
-    on_pause: Callable[[Pause], None],
+    teller: _Teller,
 ) -> list[Entry]:
     end = None if timeout is None else clock.monotonic() + timeout
-    told: Pause | None = None
     while True:
         journal = open_existing(workspace.journal_file)
         try:
@@ -70,11 +86,7 @@ def _wait(
             pause = journal.read(facts.pause_of)
         finally:
             journal.close()
-        if pause is None:
-            told = None
-        elif pause != told and any(_is_held_up(entry, pause) for entry in found):
-            on_pause(pause)
-            told = pause
+        teller.note(pause, found)
         entries = [entry for entry in found if isinstance(entry, Entry) and tasks.is_ended(entry)]
         if len(entries) == len(task_ids):
             return entries

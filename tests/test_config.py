@@ -130,3 +130,11 @@ def test_a_hook_without_an_id_has_a_stable_one() -> None:
     assert [one, two] == [hook.hook_id for hook in parse(text, "c").each_hook()]
     assert one.startswith("TaskCompleted-")
     assert one != two
+
+
+def test_a_price_that_nobody_asks_is_refused() -> None:
+    """A slip of the keyboard must not make a budget useless."""
+    text = "workspace: 1\nkimi:\n  models:\n    a:\n      prices:\n        USD: {{hit: 0, miss: {}, output: 0}}\n"
+    assert parse(text.format("1000000"), "c").kimi.models["a"].prices["USD"].miss == 1_000_000
+    with pytest.raises(ConfigError, match=r"prices\.USD\.miss: must be less than or equal to 1000000"):
+        parse(text.format("1000000.01"), "c")

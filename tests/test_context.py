@@ -167,3 +167,21 @@ def _bytes_read() -> int:
     """Return how much this process has read; where the system does not tell, nothing is proved."""
     told = Path("/proc/self/io")
     return int(told.read_text().split()[1]) if told.exists() else 0
+
+
+def test_all_files_that_are_of_no_use_are_named(tmp_path: Path) -> None:
+    """Whoever mends one need not come back for the next; what is wrong with their sum waits until each is sound."""
+    good, folder = made(tmp_path / "a.txt", b"text"), tmp_path / "folder"
+    folder.mkdir()
+    told = refusal(WIDE, tmp_path / "missing.txt", good, folder, made(tmp_path / "b.png", b"text"))
+    places = [told.index(str(path)) for path in (tmp_path / "missing.txt", folder, tmp_path / "b.png")]
+    assert places == sorted(places)
+    assert str(good) not in told
+    assert "\n" not in told
+
+
+def test_of_very_many_bad_files_some_are_named(tmp_path: Path) -> None:
+    """A message is no list of a folder."""
+    told = refusal(WIDE, *(tmp_path / f"{number}.txt" for number in range(30)))
+    assert told.count("there is no such file") == 10
+    assert told.endswith("; and 20 more")

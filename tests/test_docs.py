@@ -491,6 +491,14 @@ def record(workspace: Path) -> str:
     return runs.stdout
 
 
+def test_no_line_break_becomes_a_blank_between_chinese_characters() -> None:
+    """A reader would see a gap in the middle of a sentence."""
+    text = without_blocks("README.zh-TW.md")
+    assert (
+        re.findall("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]\n[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]", text) == []
+    )
+
+
 def test_the_tour_of_the_readme_works(play: Play, clone: Path) -> None:
     """Quick start and tour of README.md run as they are written, show what they promise, and leave the clone clean."""
     printed = play("README.md")

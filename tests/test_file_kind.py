@@ -40,18 +40,20 @@ def test_each_ending_goes_with_its_beginning(ending: str) -> None:
 @pytest.mark.parametrize("head", [b"", b"just text", b"\0\1\2\3", b"\x7fELF"], ids=["empty", "text", "nul", "program"])
 def test_what_is_not_what_its_name_says_is_refused(ending: str, head: bytes) -> None:
     """An ending promises something; the message says that it is not so."""
-    with pytest.raises(ValueError, match=rf"is named \{ending} and is no .*; (name it|give the file)"):
+    with pytest.raises(ValueError, match=rf"is named \{ending} and is not an? .*; (name it|give the file)"):
         kind_of(f"a{ending}", head)
 
 
 @pytest.mark.parametrize(
     ("name", "head", "words"),
     [
-        ("a.png", JPEG, "but JPEG image; name it .jpg"),
-        ("a.jpg", PNG, "but PNG image; name it .png"),
-        ("a.docx", PDF, "but PDF document; name it .pdf"),
+        ("a.png", JPEG, "is not a PNG image but a JPEG image; name it .jpg"),
+        ("a.jpg", PNG, "is not a JPEG image but a PNG image; name it .png"),
+        ("a.docx", PDF, "is not a Word document but a PDF document; name it .pdf"),
         ("a.pdf", b"text", "but text; name it .txt"),
         ("a.docx", OLE, "without a password"),
+        ("a.xlsx", PDF, "is not an Excel workbook but a PDF document; name it .pdf"),
+        ("a.epub", b"text", "is not an EPUB book but text; name it .txt"),
         ("a.txt", PNG, "is a PNG image, but its name does not say so; name it .png"),
         ("report", PDF, "is a PDF document, but its name does not say so; name it .pdf"),
         ("report", b"%PDF-1.4\nall of it ASCII", "name it .pdf"),

@@ -258,7 +258,7 @@ def test_a_cap_as_large_as_the_window_is_refused(house: House) -> None:
 
 
 EARLY: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a.png": (lambda path: path.write_bytes(b"no image"), "is named .png and is no PNG image"),
+    "a.png": (lambda path: path.write_bytes(b"no image"), "is named .png and is not a PNG image"),
     "a.svg": (lambda path: path.write_text("<svg/>"), "SVG"),
     "a.zip": (lambda path: path.write_bytes(b"PK\3\4\0"), "there are: UTF-8 text"),
     "a.docx": (lambda path: path.write_bytes(OLE), "without a password"),
@@ -298,4 +298,4 @@ def test_what_another_task_makes_is_looked_at_when_its_turn_comes(house: House) 
     assert house.prompts() == ["first"]
     second = house.result(house.entries()[1].id)
     assert second["error"]["kind"] == "invalid_task"
-    assert "is no PNG image" in second["error"]["message"]
+    assert "is not a PNG image" in second["error"]["message"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import datetime
 
@@ -179,6 +180,7 @@ def test_a_budget_that_is_used_up_pauses_until_the_next_day(house: House, budget
         assert pause is not None
         assert pause.until == next_day(timeline.clock.now())
         assert next(iter(budget)) in pause.why
+        assert "cost_per_day" not in budget or re.search(r": 0\.\d{4} of 0\.0500 USD ", pause.why)
         timeline.go_on(12 * 3600 + 1)
         house.workspace.ring()
         (entry,) = house.wait(SECOND)

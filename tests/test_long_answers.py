@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kimi_hooks import started, turns
+from kimi_hooks import continuing, started, turns
 from kimi_hooks.journal import sends, tasks
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.standin.faults import Fault
 from kimi_hooks.states import Outcome, State
 from kimi_hooks.taken import NOTHING
+from kimi_hooks.task import Task
 from tests.house import House, until
 
 TASK = "kimi-1700000000-aaaaaaaa"
@@ -226,3 +228,22 @@ def test_a_part_that_somebody_has_deleted_ends_the_task_and_nothing_else(house: 
     assert (entry.outcome, entry.error_kind) == (Outcome.FAILED, "invalid_task")
     assert house.result(TASK)["output"] == "left "
     assert house.result(other)["outcome"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("cap", "remedy"),
+    [
+        (None, "; raise kimi.max_continuations in config.yaml, or ask for less"),
+        (500, "; set max_tokens higher or leave it out, or raise kimi.max_continuations in config.yaml"),
+    ],
+)
+def test_what_helps_against_a_cut_depends_on_the_task(cap: int | None, remedy: str) -> None:
+    """Nobody is told to leave out what was not given."""
+    entry = tasks.fresh(TASK, Task(prompt="a", name="a", max_tokens=cap), (), 1771342200.0)
+    turn = {"finish_reason": "length", "text": "Half", "warnings": []}
+    (warning,) = continuing.last(entry, turn, cap)["warnings"]
+    assert warning == f"the answer is cut at the cap on its length{remedy}"
+    (warning,) = continuing.last(replace(entry, turns=1), turn, cap)["warnings"]
+    assert warning == f"the answer is cut at the cap on its length, after 1 continuation{remedy}"
+    (warning,) = continuing.last(replace(entry, turns=2), turn, cap)["warnings"]
+    assert warning == f"the answer is cut at the cap on its length, after 2 continuations{remedy}"

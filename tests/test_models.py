@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kimi_hooks.clock import Clock, parse_iso
 from kimi_hooks.journal import facts
 from tests.house import House, until
 
@@ -198,3 +199,21 @@ def test_dispatch_says_nothing_without_need(house: House, options: list[str]) ->
     """Another host may have it, and of an unknown one nothing can be said."""
     assert "kimi-k3" not in house.call("dispatch", "-p", "x", *options).stderr
     assert house.read_journal(facts.pause_of) is None
+
+
+def test_a_day_of_retirement_that_has_not_come_changes_nothing(house: House) -> None:
+    """The model itself answers, and nothing is warned of; the runner's clock says which day it is."""
+    config_of(house, models={"kimi-k2.6": {"retired": "2999-12-31", "successor": "kimi-k3"}})
+    house.drop("a.json", {"prompt": "a", "model": "kimi-k2.6", "standin": True})
+    house.drain()
+    assert house.result()["model"] == "kimi-k2.6"
+    assert not any("retired" in warning for warning in house.result()["warnings"])
+
+
+def test_the_day_of_retirement_is_that_of_the_runners_clock(house: House) -> None:
+    """On the day itself the successor answers."""
+    config_of(house, models={"kimi-k2.6": {"retired": "2999-12-31", "successor": "kimi-k3"}})
+    noon = parse_iso("2999-12-31T12:00:00")
+    house.drop("a.json", {"prompt": "a", "model": "kimi-k2.6", "standin": True})
+    house.drain(Clock(now=lambda: noon, boot_id=str))
+    assert house.result()["model"] == "kimi-k3"

@@ -67,7 +67,7 @@ def test_a_refused_key_is_told_once(house: House) -> None:
     assert set(news) == FIELDS
     assert (news["hook_event_name"], news["notification_type"]) == ("Notification", "queue_paused")
     assert news["title"] == "The queue is paused"
-    assert "authentication_failed" in news["message"]
+    assert news["message"].startswith("Kimi at ")
     assert "KIMI_API_URL" in news["message"]
     assert "kimi-hooks resume" in news["message"]
     assert news["message"].isprintable()
@@ -355,3 +355,18 @@ def test_the_record_shows_notifications(house: House) -> None:
     assert "None" not in line
     assert "Notification   teller" in house.call("hooks", "list").stdout
     assert house.call("hooks", "check").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "begins"),
+    [
+        (Pause("budget", "the budget of the day is used up: 5 of 4"), "The budget of the day is used up: 5 of 4. Tasks wait"),
+        (Pause("billing_error", "Kimi says no."), "Kimi says no. Tasks wait"),
+        (Pause("billing_error"), "The reason is billing_error. Tasks wait"),
+    ],
+)  # fmt: skip
+def test_the_reason_is_told_once_and_as_a_sentence(journal: Journal, given: Pause, begins: str) -> None:
+    """Its words if there are any, else its name."""
+    news = journal.write(lambda db: notifying.pause(db, config.Config(), given, 1771342200.0))
+    assert news is not None
+    assert news.message.startswith(begins)

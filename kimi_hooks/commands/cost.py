@@ -18,8 +18,8 @@ from kimi_hooks.workspace import require
 LONGEST_NAME = 40
 ASSUMED = (
     'An agent that asks "done yet?" every {every:g} s, for {tokens:,} tokens a time, from when a task is accepted '
-    "until it has ended, would have asked {polls:,} times about these {tasks:,} tasks ({hours}): {spent:,} tokens. "
-    "kimi-hooks spent none on that, and woke it {tasks:,} times at most."
+    "until it has ended, would have asked {times} about {these} ({hours}): {spent:,} tokens. "
+    "kimi-hooks spent none on that, and woke it {woken} at most."
 )
 COUNTS = ("calls", "under_way", "unknown", "free", "unpriced")
 TOKENS = ("prompt", "completion", "cached", "reasoning")
@@ -60,7 +60,7 @@ def cost_command(
     else:
         _print(told)
         if polling:
-            click.echo("\n" + ASSUMED.format(**polling, hours=_hours(polling["seconds"])))
+            click.echo(f"\n{_assumed(polling)}")
 
 
 def _instant(since: str | None) -> float:
@@ -134,14 +134,36 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _remarks(total: dict[str, Any]) -> Iterator[str]:
-    if total["under_way"]:
-        yield f"{total['under_way']} of the calls are under way."
-    if total["free"]:
-        yield f"{total['free']} of the calls cost nothing: they were refused, or never left."
-    if total["unknown"]:
-        yield f"Of {total['unknown']} calls nobody knows what they took: they were cut, and may have been paid for."
-    if total["unpriced"]:
-        yield f"Of {total['unpriced']} calls the price is not known; see: kimi-hooks models"
+    under_way, free, unknown, unpriced = (total[name] for name in ("under_way", "free", "unknown", "unpriced"))
+    if under_way:
+        yield f"{under_way} of the calls {'is' if under_way == 1 else 'are'} under way."
+    if free:
+        yield f"{free} of the calls cost nothing: {_they_were(free)} refused, or never left."
+    if unknown:
+        took = "it took" if unknown == 1 else "they took"
+        cut = f"{_they_were(unknown)} cut, and may have been paid for"
+        yield f"Of {_several(unknown, 'call')} nobody knows what {took}: {cut}."
+    if unpriced:
+        yield f"Of {_several(unpriced, 'call')} the price is not known; see: kimi-hooks models"
+
+
+def _assumed(polling: dict[str, Any]) -> str:
+    tasks = _several(polling["tasks"], "task")
+    return ASSUMED.format(
+        **{name: polling[name] for name in ("every", "tokens", "spent")},
+        times=_several(polling["polls"], "time"),
+        these=f"{'this' if polling['tasks'] == 1 else 'these'} {tasks}",
+        hours=_hours(polling["seconds"]),
+        woken=_several(polling["tasks"], "time"),
+    )
+
+
+def _several(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _they_were(number: int) -> str:
+    return "it was" if number == 1 else "they were"
 
 
 def _hours(seconds: float) -> str:

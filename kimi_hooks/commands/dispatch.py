@@ -24,6 +24,9 @@ from kimi_hooks.workspace import Workspace, read_basics, read_config
 NO_KEY = """no API key. Put it into {file} as KIMI_API_KEY=sk-... (or export KIMI_API_KEY), \
 or try without one: add --standin, and a local imitation answers"""
 
+# With one of these keys, something else than the limits says when the task is answered.
+WAITING_FOR_MORE = frozenset({"standin", "not_before", "after", "reuse"})
+
 
 @click.command("dispatch", short_help="Drop a task into the outbox and print its id.")
 @click.option("-p", "--prompt", metavar="TEXT", help="What Kimi shall do.")
@@ -114,11 +117,14 @@ def dispatch_command(
         _start(workspace, has_key=known.get("KIMI_API_KEY") is not None)
     model, api_url = options["model"] or known.values["KIMI_MODEL"], known.values["KIMI_API_URL"]
     _warn_of_model(workspace, model, api_url, standin=options["standin"])
-    warn_of_queue(workspace, known.mark if known.get("KIMI_API_KEY") and not options["standin"] else None)
+    mark = known.mark if known.get("KIMI_API_KEY") and not options["standin"] else None
+    told = warn_of_queue(workspace, mark, standin=options["standin"])
     if do_wait:
-        from kimi_hooks.commands.wait import wait_and_print  # noqa: PLC0415 - a plain dispatch must be quick
+        from kimi_hooks.commands.wait import tell_limit, wait_and_print  # noqa: PLC0415 - a plain dispatch must be quick
 
-        sys.exit(wait_and_print(workspace, [dropped.task_id], None, as_json=as_json))
+        if not data.keys() & WAITING_FOR_MORE:
+            tell_limit(workspace, dropped.task_id, basics.requests_per_minute)
+        sys.exit(wait_and_print(workspace, [dropped.task_id], None, as_json=as_json, told=told))
 
 
 def _checked(data: dict[str, Any], default_name: str) -> tuple[str, list[str]]:

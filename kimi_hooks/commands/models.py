@@ -6,6 +6,7 @@ import os
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -107,17 +108,22 @@ def _model(here: _Here, model: Model) -> dict[str, Any]:
         "fixed": dict(model.fixed),
         "fixed_without_thinking": dict(model.fixed_without_thinking),
         "prices": prices,
+        "is_retired": here.known.is_retired(model),
+        "last_day": _last_day(model),
         "successor": successor.id if successor else None,
         "is_default": model.id == here.default,
     }
 
 
 def _lines(here: _Here, compared: Comparison | None) -> Iterator[str]:
-    models = here.known.models.values()
-    live, retired = [model for model in models if not model.retired], [model for model in models if model.retired]
+    live = here.known.live()
+    retired = [model for model in here.known.models.values() if model not in live]
     yield from _table([HEAD, *(_row(here, model) for model in live)])
     yield ""
     yield from _legend(here)
+    for model in live:
+        if model.retired:
+            yield from _wrapped(f"  {harmless(model.id)}: {_going(here, model)}")
     yield from _wrapped(
         f"* asked when a task names no model: {harmless(here.default)} ({here.settings.origins['KIMI_MODEL']})"
     )
@@ -140,7 +146,7 @@ def _when_retired(here: _Here) -> str:
     }
     return (
         f"Retired models {done[here.known.on_retired]} (kimi.retired_models), but only where they are surely gone: at"
-        f" {' and '.join(OFFICIAL)}, and by the imitation."
+        f" {' and '.join(OFFICIAL)}, and for tasks with standin: true."
     )
 
 
@@ -156,6 +162,20 @@ def _row(here: _Here, model: Model) -> tuple[str, ...]:
         *money,
         model.as_of or NOT_KNOWN,
     )
+
+
+def _going(here: _Here, model: Model) -> str:
+    successor = here.known.successor(model.id)
+    follows = f"{harmless(successor.id)} follows it" if successor else "no successor is known"
+    return f"its last day is {_last_day(model)}, {follows}"
+
+
+def _last_day(model: Model) -> str | None:
+    """Return the last day on which the official hosts have the model."""
+    if model.retired is None:
+        return None
+    gone = date.fromisoformat(model.retired)
+    return (gone - timedelta(days=1)).isoformat() if gone > date.min else model.retired
 
 
 def _retired_row(here: _Here, model: Model) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def show_command(home: Home, task_id: str, as_json: bool) -> None:
         print_json(_as_json(task_id, found))
     else:
         _print(task_id, found)
-        warn_of_queue(workspace)
+        warn_of_queue(workspace, standin=isinstance(found, Entry) and found.standin)
 
 
 def _as_json(task_id: str, found: Entry | str) -> dict[str, Any]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import click
 
-from kimi_hooks import limits, lock
+from kimi_hooks import lock
 from kimi_hooks.clock import Clock, iso, parse_iso
-from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.commands import Home, json_option, next_call, print_json
+from kimi_hooks.commands.next_call import NextCall
 from kimi_hooks.commands.telling import pause_told, spelt
 from kimi_hooks.config import Config
 from kimi_hooks.errors import ConfigError
-from kimi_hooks.journal import deliveries, facts, sends, tasks
+from kimi_hooks.journal import deliveries, facts, tasks
+from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.store import Connection, Journal, open_existing
 from kimi_hooks.journal.tasks import Entry
+from kimi_hooks.lock import Holder
 from kimi_hooks.outbox.folder import dropped
 from kimi_hooks.show import harmless
 from kimi_hooks.states import State
@@ -28,6 +32,14 @@ LISTED = 20
 OPEN_STATES = (State.EXECUTING, State.AVAILABLE, State.RETRYABLE, State.HELD)
 
 
+@dataclass(frozen=True)
+class _HeldUp:
+    """What holds tasks for Kimi: a pause, and a limit."""
+
+    pause: Pause | None
+    next_call: NextCall | None
+
+
 @click.command("status", short_help="Tell what the runner does, what runs and what waits.")
 @json_option
 @click.pass_obj
@@ -36,12 +48,14 @@ def status_command(home: Home, as_json: bool) -> None:
     workspace = home.find()
     config, mistake = _config(workspace)
     journal = open_existing(workspace.journal_file)
-    status = {**_status(workspace, journal, config), "config_error": mistake}
+    holder = lock.holder(workspace.lock_file)
+    held_up = _held_up(journal, holder, config)
+    status = {**_status(workspace, journal, holder, held_up), "config_error": mistake}
     journal.close()
     if as_json:
         print_json(status)
     else:
-        _print(workspace, status)
+        _print(workspace, status, held_up)
 
 
 def _config(workspace: Workspace) -> tuple[Config, str | None]:
@@ -52,12 +66,17 @@ def _config(workspace: Workspace) -> tuple[Config, str | None]:
         return Config(), str(error)
 
 
-def _status(workspace: Workspace, journal: Journal, config: Config) -> dict[str, Any]:
-    holder = lock.holder(workspace.lock_file)
-    is_running = holder is not None and holder.is_runner and (holder.ready or holder.is_stopping)
+def _held_up(journal: Journal, holder: Holder | None, config: Config) -> _HeldUp:
     pause = journal.read(facts.pause_of)
     if pause is None and holder is not None and holder.lacks_key:
-        pause = facts.Pause(facts.NO_KEY)
+        pause = Pause(facts.NO_KEY)
+    per_minute, now = config.limits.requests_per_minute, Clock().now()
+    return _HeldUp(pause, journal.read(partial(next_call.held, per_minute=per_minute, now=now)))
+
+
+def _status(workspace: Workspace, journal: Journal, holder: Holder | None, held_up: _HeldUp) -> dict[str, Any]:
+    is_running = holder is not None and holder.is_runner and (holder.ready or holder.is_stopping)
+    pause = held_up.pause
     waiting_files = len(dropped(workspace.outbox)) if workspace.outbox.is_dir() else 0
     counts = {DROPPED: waiting_files, **dict.fromkeys(State, 0), **journal.read(tasks.counts)}
     return {
@@ -72,20 +91,11 @@ def _status(workspace: Workspace, journal: Journal, config: Config) -> dict[str,
         "paused_why": pause.why if pause else None,
         "paused_until": iso(pause.until) if pause else None,
         "slowed": journal.read(facts.slowed) is not None,
-        "next_call_at": iso(_next_call(journal, config)),
+        "next_call_at": iso(held_up.next_call.at) if held_up.next_call else None,
         "tasks": counts,
         "deliveries": journal.read(deliveries.counts),
         "open": [_row(entry) for state in OPEN_STATES for entry in journal.read(_listed(state))],
     }
-
-
-def _next_call(journal: Journal, config: Config) -> float | None:
-    """Return when the limits let the next call to Kimi leave, None when one may leave now."""
-    now = Clock().now()
-    blocking = journal.read(partial(sends.newest, number=config.limits.requests_per_minute, now=now))
-    slowed = journal.read(facts.slowed)
-    then = max(limits.next_slot(blocking, now), slowed.until if slowed else now)
-    return then if then > now else None
 
 
 def _listed(state: State) -> Callable[[Connection], list[Entry]]:
@@ -106,7 +116,7 @@ def _row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _print(workspace: Workspace, status: dict[str, Any]) -> None:
+def _print(workspace: Workspace, status: dict[str, Any], held_up: _HeldUp) -> None:
     runner = status["runner"]
     stopped = f"stopped; start it with: {spelt(workspace, 'run --detach')}"
     click.echo(f"workspace  {status['home']}")
@@ -116,7 +126,7 @@ def _print(workspace: Workspace, status: dict[str, Any]) -> None:
     click.echo(f"runner     {at_work} (process {runner['pid']})" if runner["pid"] else f"runner     {stopped}")
     if status["kimi"]:
         click.echo(f"kimi       {status['kimi']}")
-    for line in _hold_ups(workspace, status):
+    for line in _hold_ups(workspace, held_up, status["tasks"]):
         click.echo(line)
     click.echo("tasks      " + (_counts(status["tasks"]) or "none yet"))
     if status["deliveries"]:
@@ -134,18 +144,15 @@ def _hook_counts(status: dict[str, Any]) -> dict[str, int]:
     return counts
 
 
-def _hold_ups(workspace: Workspace, status: dict[str, Any]) -> Iterator[str]:
+def _hold_ups(workspace: Workspace, held_up: _HeldUp, counts: dict[str, int]) -> Iterator[str]:
     """Say why tasks wait, and for how long or for what."""
-    if status["paused"] == facts.NO_KEY:
+    pause = held_up.pause
+    if pause is not None and pause.reason == facts.NO_KEY:
         yield f"           tasks for Kimi wait until KIMI_API_KEY stands in {workspace.secrets_file}"
-    elif status["paused"]:
-        until = parse_iso(status["paused_until"]) if status["paused_until"] else None
-        pause = facts.Pause(status["paused"], status["paused_why"], until=until)
+    elif pause is not None:
         yield f"paused     {pause_told(workspace, pause)}"
-    if status["next_call_at"] and status["tasks"][State.AVAILABLE] + status["tasks"][State.RETRYABLE]:
-        left = max(0, int(parse_iso(status["next_call_at"]) - time.time()) + 1)
-        why = "Kimi has asked for patience" if status["slowed"] else "requests_per_minute is used up"
-        yield f"limit      {why}: the next call may leave in {left} s"
+    if held_up.next_call and counts[State.AVAILABLE] + counts[State.RETRYABLE]:
+        yield f"limit      {held_up.next_call.told(Clock().now())}"
 
 
 def _counts(counts: dict[str, int]) -> str:

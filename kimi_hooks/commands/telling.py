@@ -29,10 +29,11 @@ def spelt(found: Workspace, words: str) -> str:
     return shlex.join([program, *([] if is_found else ["--home", str(found.home)])]) + f" {words}"
 
 
-def warn_of_queue(found: Workspace, mark: str | None = None) -> None:
-    """Say on stderr why a task of this workspace will not be answered soon.
+def warn_of_queue(found: Workspace, mark: str | None = None, *, standin: bool = False) -> Pause | None:
+    """Say on stderr why a task of this workspace will not be answered soon; return the pause that was told.
 
-    `mark` stands for the key and address that this shell has, when a task for Kimi was dispatched from it.
+    `mark` stands for the key and address that this shell has, when a task for Kimi was dispatched from it. `standin`:
+    the task is one for the imitation, which only a person's pause holds up.
     """
     holder = lock.holder(found.lock_file)
     if holder is None:
@@ -43,8 +44,10 @@ def warn_of_queue(found: Workspace, mark: str | None = None) -> None:
         told = f"the runner asks {holder.kimi}, which is not what is set here; to change that: {' && '.join(restart)}"
         click.echo(f"kimi-hooks: {told}", err=True)
     pause = _pause(found)
-    if pause is not None:
-        tell_pause(found, pause)
+    if pause is None or (standin and not pause.is_by_person):
+        return None
+    tell_pause(found, pause)
+    return pause
 
 
 def _pause(found: Workspace) -> Pause | None:

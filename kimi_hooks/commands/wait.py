@@ -10,11 +10,17 @@ import click
 
 from kimi_hooks import lock, results, waiting
 from kimi_hooks.clock import LONGEST_WAIT, Clock
-from kimi_hooks.commands import Home, completing, json_option, print_json
+from kimi_hooks.commands import Home, completing, json_option, next_call, print_json
 from kimi_hooks.commands.telling import spelt, tell_pause
+from kimi_hooks.journal import facts
+from kimi_hooks.journal.facts import Pause
+from kimi_hooks.journal.store import open_existing
 from kimi_hooks.show import print_result
-from kimi_hooks.states import Outcome
+from kimi_hooks.states import Outcome, State
 from kimi_hooks.workspace import Workspace, require
+
+# A wait that is over before it has been read is not worth a line.
+SOON_SECONDS = 2.0
 
 
 @click.command("wait", short_help="Wait until the tasks have ended.")
@@ -34,12 +40,37 @@ def wait_command(home: Home, task_ids: tuple[str, ...], timeout: float | None, a
     sys.exit(wait_and_print(workspace, task_ids, timeout, as_json=as_json, short=True))
 
 
+def tell_limit(workspace: Workspace, task_id: str, per_minute: int) -> None:
+    """Say on stderr when the limits let a task leave that was dispatched for Kimi just now, if that is not soon.
+
+    Of a task that has left nothing is said, nor of a paused queue, about which more is told elsewhere.
+    """
+    now = Clock().now()
+    journal = open_existing(workspace.journal_file)
+    try:
+        # First this, then the task: its own call may be the one that uses the minute up.
+        held = journal.read(partial(next_call.held, per_minute=per_minute, now=now))
+        paused, found = journal.read(facts.pause_of), waiting.whereabouts(workspace, journal, task_id)
+    finally:
+        journal.close()
+    is_waiting = isinstance(found, str) or found.state is State.AVAILABLE
+    if held is not None and held.at > now + SOON_SECONDS and paused is None and is_waiting:
+        click.echo(f"kimi-hooks: the task waits: {held.told(now)}", err=True)
+
+
 def wait_and_print(
-    workspace: Workspace, task_ids: Sequence[str], timeout: float | None, *, as_json: bool, short: bool = False
+    workspace: Workspace,
+    task_ids: Sequence[str],
+    timeout: float | None,
+    *,
+    as_json: bool,
+    short: bool = False,
+    told: Pause | None = None,
 ) -> int:
-    """Wait, print how each task ended, and return the exit code."""
+    """Wait, print how each task ended, and return the exit code; `told` is a pause that the reader knows of."""
     workspace.make_folders()
-    entries = waiting.wait(workspace, list(dict.fromkeys(task_ids)), timeout, Clock(), partial(tell_pause, workspace))
+    on_pause = partial(tell_pause, workspace)
+    entries = waiting.wait(workspace, list(dict.fromkeys(task_ids)), timeout, Clock(), on_pause, told)
     found = [results.read(workspace.results, entry.id) or {} for entry in entries]
     if as_json:
         print_json(found if short else found[0])

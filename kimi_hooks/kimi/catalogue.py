@@ -5,14 +5,15 @@ It stands in models.yaml next to this file; what config.yaml says under `kimi.mo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from kimi_hooks import strict_yaml
+from kimi_hooks import clock, strict_yaml
 from kimi_hooks.config import KimiPart
 from kimi_hooks.config_models import ModelPart, RetiredModels
 from kimi_hooks.kimi import model_file, retirement
@@ -28,20 +29,34 @@ _BY_ENDING = {"cn": "CNY", "ai": "USD"}
 _PER = 1_000_000
 
 
+def _today() -> str:
+    return clock.today(time.time())
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """All models that are known here. `on_retired`: what is done with a name that the official hosts do not have.
 
-    `currency` is that of the hosts whose own is not known.
+    `currency` is that of the hosts whose own is not known. `today` tells the day, such as `2026-11-22`: a model may be
+    retired while the program runs.
     """
 
     models: Mapping[str, Model]
     on_retired: RetiredModels = "substitute"
     currency: str | None = None
+    today: Callable[[], str] = _today
 
     def find(self, model: str) -> Model | None:
         """Look a model up by its exact id; None when nothing is known of it."""
         return self.models.get(model)
+
+    def is_retired(self, model: Model) -> bool:
+        """Tell whether the day has come since which the official hosts do not have the model."""
+        return model.retired is not None and model.retired <= self.today()
+
+    def live(self) -> list[Model]:
+        """Return the models that are not retired, also those that will be."""
+        return [model for model in self.models.values() if not self.is_retired(model)]
 
     def currency_of(self, api_url: str) -> str | None:
         """Tell the currency of an account by the API's host: .cn is billed in CNY, .ai in USD, others are as set."""
@@ -59,13 +74,16 @@ class Catalogue:
         return Cost(round(parts / _PER, 6), currency)
 
     def successor(self, model: str) -> Model | None:
-        """Return what stands in for a retired model; None for one that is not retired, and where nothing does."""
-        seen: set[str] = set()
-        found = self.find(model)
-        while found is not None and found.retired and found.successor and found.id not in seen:
-            seen.add(found.id)
+        """Return what stands in for a model that is retired or will be; None for others, and where nothing does."""
+        found, seen = self.find(model), {model}
+        if found is None or not found.retired:
+            return None
+        while found.successor and found.successor not in seen:
+            seen.add(found.successor)
             found = self.find(found.successor) or Model(found.successor)
-        return found if seen and found is not None and not found.retired else None
+            if not self.is_retired(found):
+                return found
+        return None
 
     def resolve(self, model: str, api_url: str, *, standin: bool = False) -> Resolved:
         """Return what is asked when a task names this model: a retired one is replaced where the host has lost it.
@@ -74,7 +92,7 @@ class Catalogue:
         `kimi.retired_models` says so.
         """
         known = self.find(model)
-        if known is None or not known.retired or self.on_retired == "send" or not self._is_lost(api_url, standin):
+        if known is None or self.on_retired == "send" or not self._is_lost(known, api_url, standin):
             return Resolved(model)
         successor = self.successor(model)
         currency = None if standin else self.currency_of(api_url)
@@ -89,7 +107,7 @@ class Catalogue:
         known = self.find(model)
         if known is None:
             return retirement.unknown(model)
-        if not known.retired or not self._is_lost(api_url, standin):
+        if not self._is_lost(known, api_url, standin):
             return None
         try:
             return self.resolve(model, api_url, standin=standin).warning or retirement.sent_as_is(known)
@@ -104,18 +122,18 @@ class Catalogue:
             return f"{model} (retired, not asked)"
         return model if asked == model else f"{model} (retired, {asked} is asked)"
 
-    def _is_lost(self, api_url: str, standin: bool) -> bool:
-        return standin or _host(api_url) in OFFICIAL
+    def _is_lost(self, model: Model, api_url: str, standin: bool) -> bool:
+        return self.is_retired(model) and (standin or _host(api_url) in OFFICIAL)
 
 
-def make(kimi: KimiPart | None = None) -> Catalogue:
-    """Return what the program knows, with what the config says over it."""
+def make(kimi: KimiPart | None = None, today: Callable[[], str] = _today) -> Catalogue:
+    """Return what the program knows, with what the config says over it; `today` tells the day, as `clock.today`."""
     kimi = kimi or KimiPart()
     entries = dict(_shipped())
     for name, said in kimi.models.items():
         entries[name] = _over(entries.get(name), said)
     models = {name: _model(name, entry) for name, entry in entries.items()}
-    return Catalogue(MappingProxyType(models), kimi.retired_models, kimi.currency)
+    return Catalogue(MappingProxyType(models), kimi.retired_models, kimi.currency, today)
 
 
 @cache

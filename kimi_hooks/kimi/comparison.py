@@ -31,7 +31,7 @@ class Comparison:
 def compare(catalogue: Catalogue, listed: Iterable[Mapping[str, Any]]) -> Comparison:
     """Compare with the `data` of GET /models; what is no model in it is passed over."""
     there = {model["id"]: model for model in listed if isinstance(model.get("id"), str) and model["id"]}
-    live = [model.id for model in catalogue.models.values() if not model.retired]
+    live = [model.id for model in catalogue.live()]
     return Comparison(
         known=tuple(name for name in there if catalogue.find(name)),
         unknown=tuple(name for name in there if not catalogue.find(name)),

@@ -27,7 +27,7 @@ class Model:
     `largest_output` the highest one that is taken. `fixed` holds the parameters of which only one value is accepted,
     `fixed_without_thinking` those that differ when thinking is disabled. `reasoning_efforts` is empty where the
     parameter is not taken. `thinking` is `never`, `always` (no parameter), `enabled` (only that) or `switchable`.
-    `retired` is the day since which the official hosts do not have it.
+    `retired` is the day since which the official hosts do not have it, such as `2026-12-31`; it may be one to come.
     """
 
     id: str

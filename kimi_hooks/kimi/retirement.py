@@ -36,6 +36,12 @@ def sent_as_is(known: Model) -> str:
     return f"{_retired(known)} and is asked nevertheless (kimi.retired_models is send); {CHOOSE}."
 
 
+def hint(known: Model, successor: Model | None) -> str:
+    """Say why a host may not have the model that was asked."""
+    follows = f", and {successor.id} follows it" if successor else ""
+    return f"{known.id} is retired since {known.retired}{follows}; {CHOOSE}."
+
+
 def _retired(known: Model) -> str:
     return f"{known.id} is retired (since {known.retired})"
 

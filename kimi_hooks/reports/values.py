@@ -95,5 +95,5 @@ def _took(milliseconds: int, language: Language) -> str:
 
 
 def _price(cost: Mapping[str, Any] | None) -> str:
-    """Write an amount with all its digits: a small one must not look like nothing."""
-    return f"{Decimal(str(cost['amount'])):f} {cost['currency']}" if cost else ""
+    """Write an amount with all its digits: a small one must not look like nothing, and 0.0 is 0."""
+    return f"{Decimal(str(cost['amount'])).normalize():f} {cost['currency']}" if cost else ""

@@ -56,8 +56,8 @@ _ENGLISH: Mapping[str, Words] = {
         "Recharge the account in the console of Kimi, then send the task again.",
     ),
     "invalid_request": Words(
-        "Kimi refused the request as it was",
-        "Change the task as the message says; the same request would be refused again.",
+        "the request cannot be answered as it is",
+        "Change the task as the message says; sent again as it is, it would fail again.",
     ),
     "model_not_found": Words(
         "there is no such model, or the key may not use it",
@@ -102,7 +102,7 @@ _CHINESE: Mapping[str, Words] = {
         "請到 Kimi 的主控台查看金鑰的權限，並確認金鑰與位址屬於同一個網站。",
     ),
     "billing_error": Words("帳號的餘額不足", "請到 Kimi 的主控台加值，再重新送出任務。"),
-    "invalid_request": Words("Kimi 拒絕了這個請求", "請依照訊息修改任務；原封不動再送一次，還是會被拒絕。"),
+    "invalid_request": Words("這個請求照目前的內容無法處理", "請依照訊息修改任務；原封不動再送一次，還是會失敗。"),
     "model_not_found": Words("沒有這個模型，或這把金鑰不能使用它", "請在任務或設定裡改用別的模型，再重新送出任務。"),
     "content_filter": Words("提示詞或答案被 Kimi 的內容審查擋下", "請修改提示詞，再重新送出任務。"),
     "max_output_tokens": Words(

@@ -89,12 +89,18 @@ def introduction(body: Mapping[str, Any]) -> str:
     parts = [
         "[stand-in for Kimi] This is a local imitation, not Kimi. 這是本機的模擬，不是 Kimi。",
         f"Your prompt had {len(raw):,} bytes (sha256 {hashlib.sha256(raw).hexdigest()}).",
-        f"There were {system} system messages." if system else "",
-        f"There were {images} images." if images else "",
+        _there_were(system, "system message"),
+        _there_were(images, "image"),
         f"It began: {json.dumps(' '.join(prompt[:_BEGINNING].split()), ensure_ascii=False)}",
     ]
     said = " ".join(part for part in parts if part)
     return json.dumps({"standin": said}, ensure_ascii=False) if _wants_json(body) else said
+
+
+def _there_were(number: int, what: str) -> str:
+    if number == 1:
+        return f"There was 1 {what}."
+    return f"There were {number} {what}s." if number else ""
 
 
 def _wants_json(body: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kimi_hooks.commands.cost import _remarks
 from kimi_hooks.standin.faults import Fault
 from kimi_hooks.states import State
 from tests.house import House
@@ -179,3 +180,38 @@ def test_the_table_is_for_people(paying: House) -> None:
     assert table.splitlines()[0].split() == ["name", "calls", "input", "cached", "output", "cost"]
     assert table.splitlines()[3].startswith("all")
     assert max(map(len, table.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ("calls", "told"),
+    [
+        (
+            1,
+            ["Of 1 call the price is not known;", "1 of the calls cost nothing: it was refused", "about this 1 task ("],
+        ),
+        (2, ["Of 2 calls the price is not known;", "2 of the calls cost nothing: they were", "about these 2 tasks ("]),
+    ],
+)
+def test_one_is_not_told_as_many(house: House, calls: int, told: list[str]) -> None:
+    """What is counted has its own word for one."""
+    house.kimi.add(*(Fault("http", status=429) for _ in range(calls)))
+    for number in range(calls):
+        house.drop(f"{number}.md", "a")
+    house.drain()
+    text = house.call("cost", "--poll-every", "3600", "--poll-tokens", "1").stdout
+    for words in told:
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("total", "told"),
+    [
+        ({"unknown": 1}, "Of 1 call nobody knows what it took: it was cut, and may have been paid for."),
+        ({"unknown": 2}, "Of 2 calls nobody knows what they took: they were cut, and may have been paid for."),
+        ({"under_way": 1}, "1 of the calls is under way."),
+        ({"under_way": 2}, "2 of the calls are under way."),
+    ],
+)
+def test_remarks_on_one_call_and_on_several(total: dict[str, int], told: str) -> None:
+    """The same, where calls would have to be cut to be counted."""
+    assert list(_remarks({"under_way": 0, "free": 0, "unknown": 0, "unpriced": 0, **total})) == [told]

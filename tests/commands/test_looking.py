@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 from pathlib import Path
@@ -11,7 +12,10 @@ import pytest
 
 from kimi_hooks import waiting
 from kimi_hooks.clock import Clock
-from kimi_hooks.journal import facts
+from kimi_hooks.journal import facts, sends
+from kimi_hooks.journal.facts import Pause, Slowed
+from kimi_hooks.journal.sends import Send
+from kimi_hooks.journal.store import Journal
 from kimi_hooks.standin.faults import Fault
 from tests.house import PROGRAM, House, until
 
@@ -197,6 +201,7 @@ def test_a_pause_is_told_with_its_reason_wherever_one_looks(house: House) -> Non
     for text in told:
         assert "authentication_failed" in text
         assert "KIMI_API_URL" in text
+        assert "it goes on when key or address change, or with: " in text
         assert " resume\n" in text
     assert "last error" in house.call("show", task_id).stdout
 
@@ -290,3 +295,96 @@ def test_a_pause_is_told_to_who_waited_before_the_file_was_taken(house: House) -
         waiter.join(30)
     assert [pause.reason for pause in told] == ["person"]
     assert not waiter.is_alive()
+
+
+USED_UP, PATIENCE = "requests_per_minute is used up", "Kimi has asked for patience"
+
+
+def hold(house: House, *, sent: float | None = None, slowed_until: float | None = None) -> None:
+    """Write down a call that left at an instant, and until when Kimi wants to be left alone."""
+    journal = Journal(house.workspace.journal_file)
+    if sent is not None:
+        journal.write(lambda db: sends.record(db, [Send("kimi-1700000000-zzzzzzzz")], sent))
+    if slowed_until is not None:
+        journal.write(lambda db: facts.slow(db, Slowed(slowed_until, Clock().now())))
+    journal.close()
+
+
+@pytest.mark.parametrize(("seconds", "why"), [(5, USED_UP), (900, PATIENCE)])
+def test_status_names_the_limit_that_holds_longest(house: House, seconds: float, why: str) -> None:
+    """Where two of them hold the next call, the one that lets it go last is the reason."""
+    house.configure(limits={"requests_per_minute": 1})
+    house.call("pause")
+    house.drop("1.md", "x")
+    house.drain()
+    house.call("resume")
+    now = Clock().now()
+    hold(house, sent=now, slowed_until=now + seconds)
+    (line,) = [line for line in house.call("status").stdout.splitlines() if line.startswith("limit ")]
+    assert line.startswith(f"limit      {why}: the next call may leave in ")
+
+
+def test_a_pause_that_does_not_concern_the_imitation_is_not_told(house: House) -> None:
+    """Tasks for it are answered all the same; a person's pause holds them, too."""
+    journal = Journal(house.workspace.journal_file)
+    journal.write(lambda db: facts.pause(db, Pause("billing_error", "no money")))
+    journal.close()
+    given = house.call("dispatch", "-p", "x", "--standin")
+    assert "paused" not in given.stderr
+    assert "paused" in house.call("dispatch", "-p", "x").stderr
+    house.drain()
+    assert house.result(given.stdout.strip())["outcome"] == "done"
+    later = house.call("dispatch", "-p", "x", "--standin", "--not-before", "2999-01-01").stdout.strip()
+    house.drain()
+    assert "paused" not in house.call("show", later).stderr
+    house.call("resume")
+    house.call("pause")
+    assert "was paused" in house.call("dispatch", "-p", "x", "--standin").stderr
+    assert "was paused" in house.call("show", later).stderr
+
+
+def waiting_dispatch(house: House, *options: str) -> subprocess.Popen[str]:
+    """Start a `dispatch --wait` that will have to wait."""
+    return subprocess.Popen(
+        [PROGRAM, "--home", str(house.home), "dispatch", "-p", "x", "--wait", *options],
+        env=house.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_waiting_dispatch_tells_a_pause_once(house: House) -> None:
+    """One pause, one line, though two look for it: before the task is taken, and while it waits."""
+    house.call("pause")
+    house.start()
+    with waiting_dispatch(house) as child:
+        until(lambda: len(house.entries()) == 1)
+        assert child.stdout is not None
+        assert child.stdout.readline().startswith("kimi-")
+        assert child.stderr is not None
+        assert "was paused" in child.stderr.readline()
+        house.call("resume")
+        assert "paused" not in child.communicate(timeout=60)[1]
+    assert child.returncode == 0
+
+
+def test_a_waiting_dispatch_tells_when_the_next_call_may_leave(house: House) -> None:
+    """Nobody need guess why a minute passes in silence; the imitation is not held, and what comes soon is not told."""
+    house.configure(limits={"requests_per_minute": 1})
+    hold(house, sent=Clock().now())
+    house.start()
+    with waiting_dispatch(house) as child:
+        assert child.stderr is not None
+        told = child.stderr.readline()
+        child.kill()
+    assert re.fullmatch(rf"kimi-hooks: the task waits: {USED_UP}: the next call may leave in \d+ s\n", told)
+    assert "may leave" not in house.call("dispatch", "-p", "x", "--wait", "--standin").stderr
+
+
+def test_a_waiting_dispatch_does_not_tell_what_is_soon_over(house: House) -> None:
+    """A second or two is no news."""
+    now = Clock().now()
+    hold(house, slowed_until=now + 1.5)
+    house.start()
+    assert "may leave" not in house.call("dispatch", "-p", "x", "--wait").stderr

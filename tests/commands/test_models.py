@@ -11,7 +11,7 @@ from kimi_hooks.kimi.catalogue import make
 from kimi_hooks.kimi.comparison import Comparison, Window, compare
 from tests.house import House
 
-LIVE = [name for name, model in make().models.items() if not model.retired]
+LIVE = [model.id for model in make().live()]
 CN, AI = "https://api.moonshot.cn/v1", "https://api.moonshot.ai/v1"
 
 
@@ -157,3 +157,31 @@ def test_what_is_no_model_is_passed_over() -> None:
         missing=tuple(name for name in LIVE if name not in {"kimi-k3", "kimi-k2.6"}),
         windows=(Window("kimi-k2.6", 1, 262_144),),
     )
+
+
+def test_a_model_that_goes_is_live_until_its_day(house: House) -> None:
+    """It stands among the live ones, with its last day and what follows it."""
+    house.configure(kimi={"models": {"kimi-k2.6": {"retired": "2999-12-31", "successor": "kimi-k3"}}})
+    text = house.call("models").stdout
+    assert row(text.partition("Retired models")[0], "kimi-k2.6")[1] == "262,144"
+    assert "  kimi-k2.6: its last day is 2999-12-30, kimi-k3 follows it\n" in text
+    said = {model["id"]: model for model in listed(house)["models"]}
+    goes, gone, stays = said["kimi-k2.6"], said["kimi-k2.5"], said["kimi-k3"]
+    assert (goes["retired"], goes["is_retired"], goes["last_day"]) == ("2999-12-31", False, "2999-12-30")
+    assert goes["successor"] == "kimi-k3"
+    assert (gone["is_retired"], gone["last_day"]) == (True, "2026-08-30")
+    assert (stays["is_retired"], stays["last_day"], stays["successor"]) == (False, None, None)
+
+
+def test_retired_names_are_replaced_for_tasks_of_the_imitation(house: House) -> None:
+    """It is the task that counts: the imitation under KIMI_API_URL is asked for what was written."""
+    assert "for tasks with standin: true" in " ".join(house.call("models").stdout.split())
+
+
+@pytest.mark.parametrize("mark", ["\u200f", "\u061c", "\u200b", " "])
+def test_no_model_looks_like_another(house: House, mark: str) -> None:
+    """An id with a character that nobody sees is refused, and the character is named."""
+    house.configure(kimi={"models": {f"kimi-k3{mark}": {"context": 5}}})
+    refused = house.call("models")
+    assert refused.returncode == 1
+    assert f"U+{ord(mark):04X}" in refused.stderr

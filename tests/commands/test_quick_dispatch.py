@@ -164,6 +164,7 @@ FOREIGN: dict[str, Callable[[Path], object]] = {
     "no size of context": changed(lambda said: said["basics"].pop("max_context_bytes")),
     "context of no size": changed(lambda said: said["basics"].update(max_context_bytes=0)),
     "no size": changed(lambda said: said["basics"].update(max_task_bytes=0)),
+    "no calls a minute": changed(lambda said: said["basics"].update(requests_per_minute=0)),
     "a number for a model": changed(lambda said: said["basics"]["settings"].update(KIMI_MODEL=1)),
     "a key too many": changed(lambda said: said["basics"]["settings"].update(KIMI_API_KEY="x")),
     "a key too few": changed(lambda said: said["basics"]["settings"].pop("KIMI_MODEL")),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kimi_hooks import addressee
 from kimi_hooks.config import KimiPart
 from kimi_hooks.kimi import model_file
 from kimi_hooks.kimi.catalogue import Catalogue, Cost, Price, make
@@ -238,7 +239,7 @@ def test_retired_models_can_fail() -> None:
 def test_a_successor_that_has_retired_too_has_one_itself() -> None:
     """A chain is followed to its end."""
     chain = made(
-        models={"kimi-k2.5": {"successor": "kimi-k2.6"}, "kimi-k2.6": {"retired": "2026-12-31", "successor": "n"}}
+        models={"kimi-k2.5": {"successor": "kimi-k2.6"}, "kimi-k2.6": {"retired": "2026-10-31", "successor": "n"}}
     )
     assert chain.resolve("kimi-k2.5", CN).model == "n"
 
@@ -246,7 +247,7 @@ def test_a_successor_that_has_retired_too_has_one_itself() -> None:
 @pytest.mark.parametrize("successor", ["b", None])
 def test_without_a_successor_the_retired_one_is_asked(successor: str | None) -> None:
     """None was said, or they go round in a circle: the task is not lost for it, and somebody is told."""
-    gone = {"retired": "2026-12-31"}
+    gone = {"retired": "2026-10-31"}
     odd = made(models={"a": {**gone, "successor": successor}, "b": {**gone, "successor": "a"}})
     resolved = odd.resolve("a", CN)
     assert resolved.model == "a"
@@ -300,3 +301,73 @@ def test_status_names_who_is_asked() -> None:
 def test_usage_is_read_loosely(value: object, expected: Usage | None) -> None:
     """Both places of cached tokens are read, and what is missing is 0."""
     assert parse_usage(value) == expected
+
+
+# A day that has not come
+
+
+GOES = {"kimi-k2.6": {"retired": "2026-12-31", "successor": "kimi-k3"}}
+
+
+def on(day: str, **keys: Any) -> Catalogue:
+    """Make the catalogue of a config.yaml as it counts on this day."""
+    return make(KimiPart.model_validate({"models": GOES, **keys}), lambda: day)
+
+
+@pytest.mark.parametrize(("day", "asked"), [("2026-12-30", "kimi-k2.6"), ("2026-12-31", "kimi-k3"), ("2027-01-01", "kimi-k3")])  # fmt: skip
+def test_a_model_is_retired_from_its_day_on(day: str, asked: str) -> None:
+    """Until then it is live, is asked, and nobody is warned; its successor is known before."""
+    known = on(day)
+    is_live = asked == "kimi-k2.6"
+    assert ("kimi-k2.6" in [model.id for model in known.live()]) is is_live
+    assert known.resolve("kimi-k2.6", CN).model == asked
+    assert (known.about("kimi-k2.6", CN) is None) is is_live
+    assert known.named("kimi-k2.6", CN).startswith("kimi-k2.6 (retired") is not is_live
+    successor = known.successor("kimi-k2.6")
+    assert successor is not None
+    assert successor.id == "kimi-k3"
+
+
+def test_a_day_that_comes_while_the_program_runs_counts() -> None:
+    """A runner is not started again for it."""
+    today = ["2026-12-30"]
+    known = make(KimiPart.model_validate({"models": GOES}), lambda: today[0])
+    assert known.resolve("kimi-k2.6", CN).model == "kimi-k2.6"
+    today[0] = "2026-12-31"
+    assert known.resolve("kimi-k2.6", CN).model == "kimi-k3"
+
+
+def test_until_its_day_a_model_may_follow_another() -> None:
+    """From then on, the one that follows both."""
+    for day, follows in (("2026-12-30", "kimi-k2.6"), ("2026-12-31", "kimi-k3")):
+        successor = on(day, models={**GOES, "kimi-k2.5": {"successor": "kimi-k2.6"}}).successor("kimi-k2.5")
+        assert successor is not None
+        assert successor.id == follows
+
+
+def test_a_model_that_follows_itself_has_no_successor() -> None:
+    """Neither before its day nor after it."""
+    for day in ("2026-12-30", "2026-12-31"):
+        assert on(day, models={"a": {"retired": "2026-12-31", "successor": "a"}}).successor("a") is None
+
+
+def test_a_day_counts_however_it_is_written() -> None:
+    """ISO 8601 knows several ways."""
+    assert made(models={"a": {"retired": "20261231"}}).models["a"].retired == "2026-12-31"
+
+
+# A name that was asked for nevertheless
+
+
+def test_a_retired_name_is_hinted_at() -> None:
+    """Since when it is gone and what follows it; nothing is said of a live one and of an unknown one."""
+    hint = addressee.hint(KNOWN, "moonshot-v1-8k")
+    assert hint is not None
+    assert hint.startswith("moonshot-v1-8k is retired since 2026-08-31, and kimi-k3 follows it; ")
+    assert "kimi-hooks models" in hint
+    assert addressee.hint(KNOWN, "kimi-k3") is None
+    assert addressee.hint(KNOWN, "kimi-k9") is None
+    assert addressee.hint(on("2026-12-30"), "kimi-k2.6") is None
+    alone = addressee.hint(made(models={"mine": {"retired": "2026-01-01"}}), "mine")
+    assert alone is not None
+    assert alone.startswith("mine is retired since 2026-01-01; ")

@@ -126,7 +126,7 @@ def test_a_time_out_in_chinese() -> None:
         "任務「auth-api」逾時未完成\n"
         "編號：kimi-1771342200-q7x2m9ab\n"
         "原因：時限內沒有得到完整的答案。\n"
-        "訊息：no complete answer within 60 s\n"
+        "原始訊息：no complete answer within 60 s\n"
         "下一步：請把任務的時限設長一些，或把要求縮小，再重新送出。\n"
         "模型：kimi-k3\n"
         "結束時間：2026-02-17 23:30:00 UTC+08:00，歷時 1 分\n"
@@ -225,3 +225,25 @@ def test_a_price_has_all_its_digits(amount: float, shown: str) -> None:
 def test_a_clock_that_has_gone_mad_is_told_as_it_is() -> None:
     """The last instant that can be written has no local time east of it."""
     assert "Ended: 9999-12-31T23:59:59Z, after" in told(result(completed_at="9999-12-31T23:59:59Z"))
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [("en", "Cost: 0 USD (no call was made)\n"), ("zh-TW", "費用：0 USD（沒有呼叫 Kimi）\n")]
+)
+def test_an_answer_that_was_given_again_cost_nothing(lang: Language, said: str) -> None:
+    """And the reader is told why."""
+    again = result(cost={"amount": 0.0, "currency": "USD"}, reused_from="kimi-1771342200-aaaaaaaa")
+    assert said in told(again, lang)
+    assert "call was made" not in told(result())
+
+
+def test_an_amount_has_the_digits_that_count() -> None:
+    """No more, and no fewer."""
+    for amount, said in ((12.0, "12 CNY"), (100.0, "100 CNY"), (0.000001, "0.000001 CNY"), (3.5, "3.5 CNY")):
+        assert f"Cost: {said}\n" in told(result(cost={"amount": amount, "currency": "CNY"}))
+
+
+@pytest.mark.parametrize(("lang", "claim"), [("en", "refused"), ("zh-TW", "拒絕")])
+def test_a_request_that_was_never_sent_was_not_refused_by_kimi(lang: Language, claim: str) -> None:
+    """The same kind stands for what is larger than the window, or than the limits ever let out."""
+    assert claim not in "".join(words.of_kind("invalid_request", lang))

@@ -223,5 +223,7 @@ def test_images_are_counted(standin: Standin) -> None:
     """The answer tells how many images came, and each counts 1,024 tokens whatever its size."""
     parts = [{"type": "image_url", "image_url": {"url": PIXEL}}, {"type": "text", "text": "what is it?"}]
     body = post(standin, {"model": "kimi-k3", "messages": [{"role": "user", "content": parts}]}).json()
-    assert "There were 1 images." in words_of(body)
+    assert "There was 1 image." in words_of(body)
     assert body["usage"]["prompt_tokens"] == 1024 + 3
+    two = post(standin, {"model": "kimi-k3", "messages": [{"role": "user", "content": [parts[0], *parts]}]}).json()
+    assert "There were 2 images." in words_of(two)
