@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,7 +140,7 @@ def _extract(asker: _Asker, file: Found) -> str:
 
 def _check_images(parts: Parts, images: Sequence[Found], known: Model | None) -> None:
     if images and known is not None and known.images is False:
-        able = ", ".join(model.id for model in _alive(parts) if model.images)
+        able = ", ".join(model.id for model in parts.catalogue.live() if model.images)
         told = f"{known.id} takes no images; leave it out, or ask a model that does"
         raise TaskError(f"context {images[0].path}: {told}{f': {able}' if able else ''}")
 
@@ -151,10 +151,5 @@ def _check_window(asker: _Asker, request: Request, *, has_images: bool) -> None:
             asker.task_id, asker.endpoint, request.model, request.messages, deadline=asker.deadline
         )
 
-    others = [model for model in _alive(asker.parts) if model.images or not has_images]
+    others = [model for model in asker.parts.catalogue.live() if model.images or not has_images]
     window.check(request, others, count)
-
-
-def _alive(parts: Parts) -> Iterable[Model]:
-    """Return the models that may be named instead of another one."""
-    return (model for model in parts.catalogue.models.values() if not model.retired)

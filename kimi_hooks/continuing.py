@@ -81,7 +81,7 @@ def with_earlier(parts: Parts, entry: Entry, request: Request) -> Request:
     return replace(request, messages=(*request.messages, message), continues=True)
 
 
-def last(entry: Entry, turn: Mapping[str, Any], cap: int | None = None) -> Mapping[str, Any]:
+def last(entry: Entry, turn: Mapping[str, Any], cap: int | None) -> Mapping[str, Any]:
     """Return the last answer of a task, with a warning if it is still cut; `cap` is the task's `max_tokens`."""
     if turn["finish_reason"] != "length":
         return turn

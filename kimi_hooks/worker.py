@@ -58,7 +58,14 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
         if continuing.is_needed(parts, entry, turn, call.took, task.max_tokens):
             continuing.go_on(parts, entry, turn, call)
         else:
-            end(parts, entry, task, continuing.last(entry, turn), None, continuing.of_all(parts, entry, turn, call))
+            end(
+                parts,
+                entry,
+                task,
+                continuing.last(entry, turn, task.max_tokens),
+                None,
+                continuing.of_all(parts, entry, turn, call),
+            )
 
 
 def ask(parts: Parts, entry: Entry, task: Task, endpoint: Endpoint, watcher: Watcher) -> tuple[dict[str, Any], Call]:
