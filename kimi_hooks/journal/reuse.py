@@ -9,7 +9,8 @@ from kimi_hooks.journal.tasks import COLUMNS, Entry, entry_of
 def to_look_up(db: Connection, now: float, limit: int) -> list[tuple[Entry, str]]:
     """Return tasks that an earlier answer is to be looked for, each with its text."""
     rows = db.execute(
-        f"SELECT {COLUMNS}, spec FROM tasks WHERE state IN ('available', 'retryable') AND reuse IS NOT NULL "  # noqa: S608 - ours
+        f"SELECT {COLUMNS}, spec FROM tasks INDEXED BY tasks_reuse "  # noqa: S608 - ours
+        "WHERE state IN ('available', 'retryable') AND reuse IS NOT NULL "
         "AND due_at <= ? ORDER BY priority DESC, seq LIMIT ?",
         (now, limit),
     )

@@ -12,11 +12,13 @@ from kimi_hooks.journal.facts import PAUSED, SLOWED, Pause, Slowed, parse_pause,
 from kimi_hooks.journal.store import Connection
 
 _WAITING = "state IN ('available', 'retryable') AND reuse IS NULL AND standin ="
+# Without the name of the index the planner would look at every task that waits.
+_WAITING_REUSE = "reuse IS NOT NULL AND state IN ('available', 'retryable')"
 _QUERY = f"""
     SELECT
         (SELECT value FROM facts WHERE key = '{PAUSED}') AS pause,
         (SELECT value FROM facts WHERE key = '{SLOWED}') AS slowed,
-        (SELECT min(due_at) FROM tasks WHERE state IN ('available', 'retryable') AND reuse IS NOT NULL) AS reuse_due,
+        (SELECT min(due_at) FROM tasks INDEXED BY tasks_reuse WHERE {_WAITING_REUSE}) AS reuse_due,
         EXISTS (SELECT 1 FROM tasks WHERE state = 'held' AND hold_reason = 'after') AS any_held,
         (SELECT min(due_at) FROM tasks WHERE {_WAITING} 0) AS due,
         (SELECT min(due_at) FROM tasks WHERE {_WAITING} 1) AS standin_due,
