@@ -245,7 +245,7 @@ def test_messages_are_sent_in_their_order(client: Client, endpoint: Endpoint, st
     answer = client.ask("c", endpoint, Request("kimi-k3", messages), deadline=None)
     assert standin.requests[0].body is not None
     assert standin.requests[0].body["messages"] == list(messages)
-    assert "1 system messages" in answer.text
+    assert "1 system message." in answer.text
 
 
 def test_a_prompt_that_is_no_text_is_refused(client: Client, endpoint: Endpoint, standin: Standin) -> None:
