@@ -15,15 +15,12 @@ OUTPUT = "task-output.txt"
 PENDING = "pending-wake.json"
 MAX_PENDING = 1000
 STANDIN_WARNING = "answered by the local imitation, not by Kimi: no cost"
-NO_TOKENS: Mapping[str, int] = {"prompt": 0, "completion": 0, "total": 0, "cached": 0, "reasoning": 0}
 # What a turn says when Kimi has not answered.
 NO_TURN: Mapping[str, Any] = {
     "text": "",
     "reasoning": None,
     "finish_reason": None,
     "model": None,
-    "tokens": NO_TOKENS,
-    "cost": None,
     "warnings": [],
 }
 

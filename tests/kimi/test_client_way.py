@@ -266,6 +266,12 @@ def test_a_certificate_that_nobody_signed(client: Client, tls: ssl.SSLContext) -
     assert server.came == []
 
 
+@pytest.fixture
+def trusted(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the environment trust the certificate of the test's server."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+
+
 def test_a_certificate_that_the_environment_trusts(
     client: Client, tls: ssl.SSLContext, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,15 +282,9 @@ def test_a_certificate_that_the_environment_trusts(
         assert ask(client, Endpoint(server.url, "sk-right")).text == "OK"
 
 
-def test_a_tunnel_through_a_proxy(
-    client: Client,
-    tls: ssl.SSLContext,
-    certificate: tuple[Path, Path],
-    proxies: Callable[[str], None],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.usefixtures("trusted")
+def test_a_tunnel_through_a_proxy(client: Client, tls: ssl.SSLContext, proxies: Callable[[str], None]) -> None:
     """An address with https is asked through the environment's proxy, which does not see the key."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
     with tunnelling() as proxy, desk(_ANSWER, tls=tls) as server:
         proxies(proxy.url)
         assert ask(client, Endpoint(server.url, "sk-right")).text == "OK"
@@ -294,15 +294,11 @@ def test_a_tunnel_through_a_proxy(
     assert server.came[0].headers["authorization"] == "Bearer sk-right"
 
 
+@pytest.mark.usefixtures("trusted")
 def test_a_call_through_a_tunnel_can_be_ended(
-    client: Client,
-    tls: ssl.SSLContext,
-    certificate: tuple[Path, Path],
-    proxies: Callable[[str], None],
-    monkeypatch: pytest.MonkeyPatch,
+    client: Client, tls: ssl.SSLContext, proxies: Callable[[str], None]
 ) -> None:
     """Neither proxy nor TLS keeps a call alive that is ended from here."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
     asked, go_on = threading.Event(), threading.Event()
 
     def hold() -> None:
