@@ -11,6 +11,7 @@ from kimi_hooks.clock import Clock
 from kimi_hooks.config import Config
 from kimi_hooks.extracts import Extracts
 from kimi_hooks.hooks.command import Site
+from kimi_hooks.hooks.running import Surroundings
 from kimi_hooks.journal import standing
 from kimi_hooks.journal.standing import Standing
 from kimi_hooks.journal.store import Journal
@@ -49,6 +50,11 @@ class Parts:
     client: Client
     standin: Callable[[], Endpoint]
     site: Site
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """Return what hooks run in now."""
+        return Surroundings(self.site, self.environ, self.settings.current)
 
     def look(self) -> Standing:
         """Return where the queue stands now."""
