@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kimi_hooks.config_hooks import Hook, MatcherPart
 from kimi_hooks.config_models import Currency, ModelId, ModelPart, RetiredModels
 from kimi_hooks.config_note import Basics
 from kimi_hooks.errors import ConfigError
 from kimi_hooks.events import KINDS
+from kimi_hooks.foreign_events import refusal
 from kimi_hooks.mistakes import describe, nearest
 from kimi_hooks.strict_yaml import YamlMistakeError, load
 
@@ -93,7 +94,7 @@ class ReportPart(_Part):
 
 def _event_name(text: str) -> str:
     if text not in KINDS:
-        raise ValueError(f"unknown event {text!r}{nearest(text, KINDS)}")
+        raise ValueError(refusal(text) or f"unknown event {text!r}{nearest(text, KINDS)}")
     return text
 
 
@@ -114,6 +115,13 @@ class Config(_Part):
     context_roots: tuple[str, ...] | None = None
     disable_all_hooks: Annotated[bool, Field(alias="disableAllHooks")] = False
     hooks: dict[Annotated[str, AfterValidator(_event_name)], tuple[MatcherPart, ...]] = {}
+
+    @field_validator("hooks", mode="before")
+    @classmethod
+    def _hooks_stand_under_events(cls, data: Any) -> Any:
+        if isinstance(data, list):
+            raise ValueError("is a list; write the names of events under it, each with its list of matcher groups")  # noqa: TRY004 - pydantic wants this one
+        return data
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Config:

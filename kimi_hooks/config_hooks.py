@@ -7,16 +7,30 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
+from kimi_hooks import foreign_keys
 from kimi_hooks.events import EventKind
+from kimi_hooks.foreign_keys import type_refusal
 
 # Claude Code's rule: a matcher of only these characters is a list of exact names, anything else a regular expression.
 _EXACT = re.compile(r"[A-Za-z0-9_\- ,|]*")
 _TEMPLATE_WORD = re.compile(r"\S*\.sh\.j2(?=\s|$)")
+_ID = r"[A-Za-z0-9_-]{1,64}"
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _LONGEST_TIMEOUT = 7 * 24 * 3600
 # A gate holds a task up; news hold up nobody.
 GATE_TIMEOUT_SECONDS = 60.0
@@ -33,18 +47,37 @@ def _matcher(text: str) -> str:
         try:
             re.compile(text)
         except re.error as error:
-            raise ValueError(f"{text!r} is not a regular expression: {error}") from None
+            hint = "; Python writes it (?P<name>...)" if "(?<" in text else ""
+            raise ValueError(f"{text!r} is not a regular expression: {error}{hint}") from None
     return text
 
 
+def _one_matcher(value: Any) -> Any:
+    if isinstance(value, list):
+        raise ValueError(f"is a list; write one text: {'|'.join(map(str, value))}")  # noqa: TRY004 - pydantic's way
+    return value
+
+
+def _handler(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        if not isinstance(value, HandlerPart):
+            raise ValueError("a handler is keys and values; write {command: ...}")  # noqa: TRY004 - as above
+        return value
+    if "type" not in value and "url" in value and "command" not in value:
+        raise ValueError("has a `url`; add `type: http`")
+    if why := type_refusal(value.get("type", "command")):
+        raise ValueError(why)
+    return value
+
+
 def _hook_id(text: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is None:
+    if re.fullmatch(_ID, text) is None:
         raise ValueError(f"{text!r} is no id: letters, digits, - and _, 64 at most")
     return text
 
 
 def _variable(text: str) -> str:
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) is None:
+    if re.fullmatch(_NAME, text) is None:
         raise ValueError(f"{text!r} is no name of an environment variable; name it, its value stands in .env.kimi")
     return text
 
@@ -60,13 +93,17 @@ def _address(text: str) -> str:
     return text
 
 
-Variable = Annotated[str, AfterValidator(_variable)]
+HookId = Annotated[str, AfterValidator(_hook_id), WithJsonSchema({"type": "string", "pattern": f"^{_ID}$"})]
+Variable = Annotated[str, AfterValidator(_variable), WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"})]
+Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "pattern": "^https?://."})]
 
 
 class HandlerPart(_Part):
     """What a handler of any type may say. `timeout` in seconds; None: 60 for gates, 600 for news."""
 
-    id: Annotated[str, AfterValidator(_hook_id)] | None = None
+    foreign_keys: ClassVar[Mapping[str, str]] = {}
+
+    id: HookId | None = None
     description: str | None = None
     enabled: bool = True
     condition: Annotated[str, Field(min_length=1)] | None = Field(default=None, alias="if")
@@ -96,6 +133,8 @@ class HandlerPart(_Part):
 class CommandPart(HandlerPart):
     """One command to run. `env` names the secrets and variables that it may see."""
 
+    foreign_keys = foreign_keys.COMMAND
+
     type: Literal["command"] = "command"
     command: Annotated[str, Field(min_length=1)]
     args: tuple[str, ...] | None = None
@@ -122,8 +161,10 @@ class HttpPart(HandlerPart):
     the post is signed with.
     """
 
+    foreign_keys = foreign_keys.HTTP
+
     type: Literal["http"]
-    url: Annotated[str, AfterValidator(_address)]
+    url: Address
     headers: dict[str, str] = {}
     allowed_env_vars: Annotated[tuple[Variable, ...], Field(alias="allowedEnvVars")] = ()
     secret: Variable = "WEBHOOK_SECRET"  # noqa: S105 - a name
@@ -144,18 +185,17 @@ def _tag(data: Any) -> str | None:
 
 Handler = Annotated[
     Annotated[CommandPart, Tag("type: command")] | Annotated[HttpPart, Tag("type: http")],
-    Discriminator(
-        _tag,
-        custom_error_type="unknown_handler_type",
-        custom_error_message="the types of handlers are `command` and `http`; others need Claude Code itself",
-    ),
+    Discriminator(_tag),
+    BeforeValidator(_handler),
 ]
 
 
 class MatcherPart(_Part):
     """Handlers for the tasks (or error kinds) that the matcher names; `sequential`: one after the other."""
 
-    matcher: Annotated[str, AfterValidator(_matcher)] | None = None
+    foreign_keys: ClassVar[Mapping[str, str]] = foreign_keys.GROUP
+
+    matcher: Annotated[Annotated[str, AfterValidator(_matcher)] | None, BeforeValidator(_one_matcher)] = None
     sequential: bool = False
     hooks: tuple[Handler, ...]
 

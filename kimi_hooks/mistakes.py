@@ -33,7 +33,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
 def _line(item: Any, model: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in item["loc"] if part != "[key]" and not _is_tag(part))
     if item["type"] == "extra_forbidden":
-        return f"unknown key {_cut(place)!r}{nearest(str(item['loc'][-1]), _keys_at(model, item['loc'][:-1]))}"
+        return _unknown_key(place, str(item["loc"][-1]), _model_at(model, item["loc"][:-1]))
     if item["type"] == "string_too_short" and not item["input"]:
         return f"{place}: is empty; write something there or take it out"
     message = item["msg"].removeprefix("Value error, ").partition(", unable to")[0]
@@ -42,8 +42,17 @@ def _line(item: Any, model: type[BaseModel]) -> str:
     return f"{place}: {message}{_given(item)}" if place else message
 
 
+def _unknown_key(place: str, key: str, model: type[BaseModel]) -> str:
+    # A model may say of keys that people bring from elsewhere why it has none.
+    why = getattr(model, "foreign_keys", {}).get(key)
+    return f"{_cut(place)}: {why}" if why else f"unknown key {_cut(place)!r}{nearest(key, _keys(model))}"
+
+
 def _given(item: Any) -> str:
     value = item.get("input")
+    if item["type"] == "string_type" and isinstance(value, bool | int | float):
+        # YAML takes yes, no, on, off, true, false and numbers for what they look like.
+        return f", not {_cut(repr(value))}; put the text in quotes"
     if item["type"] in {"missing", "value_error"} or isinstance(value, dict | list):
         return ""
     try:
@@ -62,8 +71,8 @@ def _is_tag(part: object) -> bool:
     return isinstance(part, str) and part.startswith("type: ")
 
 
-def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> Collection[str]:
-    """Follow the place of a mistake down the nested models to the keys that are known there.
+def _model_at(model: type[BaseModel], path: tuple[Any, ...]) -> type[BaseModel]:
+    """Follow the place of a mistake down the nested models to the one that does not know the key.
 
     List positions and the keys of free mappings lead no deeper: their model has been reached before.
     """
@@ -73,7 +82,11 @@ def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> Collection[str]:
             models = [found for found in models if _tag(found) == part] or models
         elif part in models[0].model_fields:
             models = _models_in(models[0].model_fields[part].annotation) or models
-    return [field.alias or name for name, field in models[0].model_fields.items()]
+    return models[0]
+
+
+def _keys(model: type[BaseModel]) -> Collection[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _tag(model: type[BaseModel]) -> str:

@@ -74,6 +74,28 @@ def test_the_smallest_config_has_the_documented_defaults() -> None:
         ("workspace: 1\nkimi: {api_key: sk-x}\n", ".env.kimi as KIMI_API_KEY"),
         (config_with({"TaskComplete": []}, retry={"max_attempts": 0}), "did you mean 'TaskCompleted'?"),
         (config_with({"TaskCompleted": [{"hooks": [{**HOOK, "env": ["TOKEN=x"]}]}]}), "no name of an environment"),
+        (config_with({"PreToolUse": []}), "hooks.PreToolUse: there are no tool calls here; "),
+        (config_with({"SubagentStop": []}), "the nearest event is 'Stop'"),
+        (config_with({"task_completed": []}), "did you mean 'TaskCompleted'?"),
+        (config_with([{"event": "Stop", "command": "true"}]), "hooks: is a list; write the names of events"),
+        (config_with({"Stop": [HOOK]}), "hooks.Stop.0.command: belongs to a handler"),
+        (config_with({"Stop": [{"onFailure": "block", "hooks": [HOOK]}]}), "hooks.Stop.0.onFailure: belongs to a handler"),
+        (config_with({"Stop": [{"matcher": ["a", "b"], "hooks": [HOOK]}]}), "hooks.Stop.0.matcher: is a list; write one text: a|b"),
+        (config_with({"Stop": [{"matcher": "(?<n>a)", "hooks": [HOOK]}]}), "(?P<name>...)"),
+        ("workspace: 1\nhooks: {Stop: [{matcher: no, hooks: []}]}\n", "not False; put the text in quotes"),
+        ("workspace: 1\nhooks: {Stop: [{hooks: [{command: x, if: yes}]}]}\n", "not True; put the text in quotes"),
+        (config_with({"Stop": [{"hooks": [{**HOOK, "once": True}]}]}), "hooks.Stop.0.hooks.0.once: counts only in Claude Code's skills"),
+        (config_with({"Stop": [{"hooks": [{**HOOK, "asyncRewake": True}]}]}), "no session here that could be woken"),
+        (config_with({"Stop": [{"hooks": [{**HOOK, "matcher": "a"}]}]}), "belongs to the matcher group"),
+        (config_with({"Stop": [{"hooks": [{**HOOK, "url": "https://a.example"}]}]}), "only for handlers with `type: http`"),
+        (config_with({"Stop": [{"hooks": [{"url": "https://a.example"}]}]}), "hooks.Stop.0.hooks.0: has a `url`; add `type: http`"),
+        (config_with({"Stop": [{"hooks": [{"type": "http", "url": "https://a.example", "command": "x"}]}]}), "hooks.0.command: is only"),
+        (config_with({"Stop": [{"hooks": [{"type": "prompt", "prompt": "x"}]}]}), "`type: prompt`: nobody judges here"),
+        (config_with({"Stop": [{"hooks": [{"type": "agent", "prompt": "x"}]}]}), "`type: agent`: there are no agents here"),
+        (config_with({"Stop": [{"hooks": [{"type": "mcp_tool", "server": "x"}]}]}), "`type: mcp_tool`: there are no MCP"),
+        (config_with({"Stop": [{"hooks": [{"type": "comand", **HOOK}]}]}), "did you mean 'command'?"),
+        (config_with({"Stop": [{"hooks": [{"type": 3, **HOOK}]}]}), "known: command, http"),
+        (config_with({"Stop": [{"hooks": ["hooks/x.sh"]}]}), "a handler is keys and values; write {command: ...}"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_place(text: str, told: str) -> None:
@@ -99,6 +121,12 @@ def test_all_mistakes_are_told_at_once() -> None:
         parse("workspace: 1\nlimts: {}\nretry: {max_attempts: -1}\n", "config.yaml")
     assert "limts" in str(caught.value)
     assert "max_attempts" in str(caught.value)
+    wrong = {"PreToolUse": [], "Stop": [{"hooks": [{**HOOK, "once": True}, {"type": "agent"}, {**HOOK, "env": 1}]}]}
+    with pytest.raises(ConfigError) as caught:
+        parse(config_with(wrong), "config.yaml")
+    told = str(caught.value)
+    places = ("hooks.PreToolUse:", "hooks.Stop.0.hooks.0.once:", "hooks.Stop.0.hooks.1:", "hooks.Stop.0.hooks.2.env:")
+    assert [place for place in places if place not in told] == []
 
 
 @pytest.mark.parametrize(
