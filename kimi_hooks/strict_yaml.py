@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 MAX_DEPTH = 50
+SHORT_LIST = 80
+LONGEST_LINE = 1_000_000
 
 
 class YamlMistakeError(ValueError):
@@ -113,6 +116,63 @@ def load(text: str, *, raw_keys: Collection[str] = ()) -> Any:
         raise YamlMistakeError(f"character {error.position + 1} (U+{error.character:04X}) is not taken") from error
     except (ValueError, OverflowError, RecursionError) as error:
         raise YamlMistakeError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where an entry can be added to a block: the number of lines before it, and the column that entries begin in."""
+
+    line: int
+    column: int
+
+
+def end_of_block(text: str, path: Collection[str]) -> Spot | None:
+    """Return the end of the mapping or list that the keys lead to; None unless it is there, in block style.
+
+    The text has been loaded before, so it is sound.
+    """
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    for key in path:
+        entries = node.value if isinstance(node, yaml.MappingNode) else ()
+        node = next((value for name, value in entries if name.value == key), None)
+    if not isinstance(node, yaml.CollectionNode) or node.flow_style or not node.value:
+        return None
+    return Spot(_last_line(node), node.start_mark.column)
+
+
+def _last_line(node: Any) -> int:
+    """Return the number of lines up to the end of a node; comments behind it are not its own."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _last_line(last[1] if isinstance(last, tuple) else last)
+    is_at_next = isinstance(node, yaml.ScalarNode) and node.style in {"|", ">"} and node.end_mark.column == 0
+    return int(node.end_mark.line) + (not is_at_next)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block style for people: lists stand under their key, short lists of words on its line, long texts as they are."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - PyYAML's name
+        super().increase_indent(flow, indentless=False)
+
+
+def _dump_list(dumper: yaml.SafeDumper, value: list[Any]) -> yaml.Node:
+    is_short = all(isinstance(item, str) and "\n" not in item for item in value) and sum(map(len, value)) < SHORT_LIST
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=is_short)
+
+
+def _dump_text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(list, _dump_list)
+_Dumper.add_representer(str, _dump_text)
+
+
+def dump(value: Any) -> str:
+    """Return the value as YAML in block style, keys in their order, no line folded."""
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=LONGEST_LINE)
+    return text
 
 
 def _mistake(problem: str, mark: Any) -> yaml.MarkedYAMLError:

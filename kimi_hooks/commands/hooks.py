@@ -10,6 +10,7 @@ import click
 
 from kimi_hooks.clock import iso
 from kimi_hooks.commands import Home, completing, json_option, print_json
+from kimi_hooks.commands.hooks_import import import_command
 from kimi_hooks.config_hooks import CommandPart
 from kimi_hooks.errors import UnknownHookError
 from kimi_hooks.hooks import check
@@ -27,6 +28,9 @@ LONGEST_SAID = 300
 @click.group("hooks", short_help="List, check and look back on your hooks.")
 def hooks_command() -> None:
     """List, check and look back on the user's hooks."""
+
+
+hooks_command.add_command(import_command)
 
 
 @hooks_command.command("list", short_help="List the hooks in the order of config.yaml.")

@@ -1,0 +1,1 @@
+"""Hooks that were configured for Claude Code, as hooks of ours."""
