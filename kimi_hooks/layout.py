@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from kimi_hooks import atomic, defaults
+from kimi_hooks import atomic, defaults, schemas
 from kimi_hooks.errors import WorkspaceError
 from kimi_hooks.workspace import SECRETS_NAME, Workspace
 
@@ -68,6 +68,7 @@ def _lay_out(workspace: Workspace) -> list[str]:
     told += [_make(path, lambda path: path.mkdir()) for path in (workspace.outbox, workspace.results)]
     told.append(_make(workspace.spool, lambda path: path.mkdir(mode=0o700)))
     workspace.make_folders()
+    schemas.lay_out(workspace.schemas)
     return told
 
 

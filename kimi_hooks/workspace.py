@@ -72,6 +72,10 @@ class Workspace:
         return self.spool / "rejected"
 
     @property
+    def schemas(self) -> Path:
+        return self.spool / "schemas"
+
+    @property
     def hook_runs(self) -> Path:
         return self.spool / "hook-runs"
 

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from kimi_hooks import control, logs
+from kimi_hooks import control, logs, schemas
 from kimi_hooks.commands import Home
 from kimi_hooks.commands.telling import spelt
 from kimi_hooks.workspace import Workspace, read_config
@@ -43,6 +43,8 @@ def _run(workspace: Workspace, *, drain: bool) -> int:
     from kimi_hooks.runner import Runner  # noqa: PLC0415 - as above
 
     parts = assemble(workspace)
+    # After an upgrade nobody may think of `init`.
+    schemas.lay_out(workspace.schemas)
     logs.set_up(
         workspace.log_file, console=not control.is_in_background(), secrets=lambda: parts.settings.current.secrets
     )
