@@ -29,7 +29,10 @@ SHAPES = (
     ("the address of a Slack webhook", r"hooks\.slack\.com/services/T[A-Za-z0-9]+/B[A-Za-z0-9]+/[A-Za-z0-9]{16}"),
     ("the token of a Telegram bot", r"(?<![0-9])[0-9]{8,10}:[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
     ("the secret of a webhook", r"(?<![A-Za-z0-9])whsec_[A-Za-z0-9+/]{24}"),
-    ("a JSON Web Token", r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,2000}+\.eyJ[A-Za-z0-9_-]{10,8000}+\.[A-Za-z0-9_-]{10}"),
+    (
+        "a JSON Web Token",
+        r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,2000}+\.eyJ[A-Za-z0-9_-]{10,8000}+\.[A-Za-z0-9_-]{10}",
+    ),
     ("a password in an address", r"[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"]{1,100}:(?![\s<$*{%])[^\s/@'\"]{4,100}@[\w.-]"),
 )
 # A line of a .env file, or the like in code: the value is looked at by itself.
