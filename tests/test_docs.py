@@ -46,7 +46,7 @@ from tests.house import KEY
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = Path(sysconfig.get_path("scripts")) / "kimi-hooks"
-DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
 NAMES = [str(path.relative_to(ROOT)) for path in DOCS]
 IN_THE_CLONE = ("config.yaml", "hooks", "install.sh", "run-kimi.sh", "scripts", ".gitignore")
 SETTLED = """
