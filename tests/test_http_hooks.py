@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
 
-from kimi_hooks import openclaw
-from kimi_hooks.events import Notification
+from kimi_hooks import config, openclaw
+from kimi_hooks.config_hooks import HttpPart
+from kimi_hooks.events import FIELDS, Notification
+from kimi_hooks.hooks import body
 from kimi_hooks.journal import deliveries, switches
 from kimi_hooks.journal.store import Connection, Journal
 from tests.hooks.test_posting import SECRET
@@ -127,8 +131,9 @@ def test_a_receiver_that_is_gone_is_not_asked_again(house: House, receiver: Rece
     assert news["detail"]["task_id"] == news["task_id"] == receiver.seen[3].json["task_id"]
     assert "The hook post is switched off: its receiver said 410: gone for good." in news["message"]
     assert news["message"].endswith("kimi-hooks hooks enable post")
-    for run in house.runs()[-3:]:
-        assert run.hook_id == "tell" or "gone for good" in run.stderr
+    quiet = [run.stderr for run in house.runs() if run.hook_id == "post" and run.http_status is None]
+    reason = "the hook 'post' is switched off (its receiver said 410: gone for good); switch it on with: "
+    assert quiet == [f"{reason}kimi-hooks hooks enable post"] * 2
 
 
 def test_a_hook_that_is_switched_off_is_owed_nothing(house: House, receiver: Receiver) -> None:
@@ -215,3 +220,19 @@ def test_check_reads_the_body(house: House) -> None:
     )
     assert "ok    TaskCompleted good: https://hooks.example\n" in checked.stdout
     assert "secret" not in checked.stdout
+
+
+def test_the_bodies_in_the_documents_can_be_filled_in() -> None:
+    """What docs/http-hooks.md shows as a body is one, for an event of the kind that it stands under."""
+    page = (Path(__file__).parent.parent / "docs" / "http-hooks.md").read_text()
+    shown = [config.parse(text, "page") for text in re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)]
+    hooks = [hook for each in shown for hook in each.each_hook()]
+    bodies = [hook.handler.body for hook in hooks if isinstance(hook.handler, HttpPart) and hook.handler.body]
+    known = {"task_name": "n", "status": "failed", "error": {"kind": "timeout"}, "group": "-5", "output": "o",
+             "title": "t", "message": "m"}  # fmt: skip
+    filled = [json.loads(body.render(each, known)) for each in bodies]
+    assert filled == [
+        {"text": "n: failed (timeout)"}, {"chat_id": "-5", "text": "n: failed\no"}, {"title": "t", "message": "m"}
+    ]  # fmt: skip
+    for each in bodies:
+        body.check(each, FIELDS)

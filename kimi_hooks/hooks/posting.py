@@ -49,7 +49,7 @@ def run(hook: Hook, handler: HttpPart, hook_input: Mapping[str, Any], variables:
     except (ConfigError, RefusedError, TemplateError) as error:
         ended = Finished(None, timed_out=False, duration_ms=0, stdout="", stderr=str(error), is_final=True)
     except UnreachableError as error:
-        ended = Finished(None, timed_out=exchange.is_ended, duration_ms=0, stdout="", stderr=str(error))
+        ended = Finished(None, timed_out=False, duration_ms=0, stdout="", stderr=str(error))
     return _lasted(ended, clock.monotonic() - began)
 
 
