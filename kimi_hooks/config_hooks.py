@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -17,12 +16,13 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    JsonValue,
     Tag,
     WithJsonSchema,
     model_validator,
 )
 
-from kimi_hooks import foreign_keys
+from kimi_hooks import config_http, foreign_keys
 from kimi_hooks.events import EventKind
 from kimi_hooks.foreign_keys import type_refusal
 
@@ -82,20 +82,11 @@ def _variable(text: str) -> str:
     return text
 
 
-def _address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("is not an address that can be posted to; write https://HOST/PATH")
-    return text
-
-
 HookId = Annotated[str, AfterValidator(_hook_id), WithJsonSchema({"type": "string", "pattern": f"^{_ID}$"})]
 Variable = Annotated[str, AfterValidator(_variable), WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"})]
-Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "pattern": "^https?://."})]
+Address = Annotated[
+    str, AfterValidator(config_http.checked_address), WithJsonSchema({"type": "string", "pattern": r"^(https?://.|\$)"})
+]
 
 
 class HandlerPart(_Part):
@@ -157,24 +148,29 @@ class CommandPart(HandlerPart):
 class HttpPart(HandlerPart):
     """One address that the event is posted to.
 
-    `headers` may hold `$NAME` and `${NAME}` of what `allowedEnvVars` names. `secret` names the variable that holds what
-    the post is signed with.
+    `url` and `headers` may hold `$NAME` and `${NAME}` of what `allowedEnvVars` names. `secret` names the variable that
+    holds what the post is signed with. `body` is posted instead of the event; its texts are templates over the fields.
     """
 
     foreign_keys = foreign_keys.HTTP
 
     type: Literal["http"]
     url: Address
-    headers: dict[str, str] = {}
+    headers: Annotated[dict[str, str], AfterValidator(config_http.checked_headers)] = {}
     allowed_env_vars: Annotated[tuple[Variable, ...], Field(alias="allowedEnvVars")] = ()
     secret: Variable = "WEBHOOK_SECRET"  # noqa: S105 - a name
     allow_private: bool = False
+    body: dict[str, JsonValue] | None = None
+
+    @model_validator(mode="after")
+    def _address_is_known(self) -> HttpPart:
+        config_http.check_allowed(self.url, self.allowed_env_vars)
+        return self
 
     @property
     def told(self) -> str:
         # The rest of an address may be a token.
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+        return config_http.shown(self.url)
 
 
 # The tags stand in the places of mistakes; `mistakes` takes them out again.

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from kimi_hooks.config import Config
-from kimi_hooks.config_hooks import CommandPart, Hook
+from kimi_hooks.config_hooks import CommandPart, Hook, HttpPart
 from kimi_hooks.errors import TemplateError
+from kimi_hooks.events import FIELDS
+from kimi_hooks.hooks import body
 from kimi_hooks.hooks.command import TEMPLATE_ENDING, first_word, script_template
 
 
@@ -35,8 +37,18 @@ def problems(config: Config, home: Path) -> list[Finding]:
 
 
 def _check(hook: Hook, home: Path) -> Finding:
-    problem = _problem(hook.handler, home) if isinstance(hook.handler, CommandPart) else None
+    handler = hook.handler
+    problem = _problem(handler, home) if isinstance(handler, CommandPart) else _body_problem(handler)
     return Finding("error" if problem else "ok", hook.hook_id, hook.event_name, problem or hook.handler.told)
+
+
+def _body_problem(handler: HttpPart) -> str | None:
+    """Tell what is wrong with the templates of what is posted."""
+    try:
+        body.check(handler.body or {}, FIELDS)
+    except TemplateError as error:
+        return str(error)
+    return None
 
 
 def _problem(handler: CommandPart, home: Path) -> str | None:
