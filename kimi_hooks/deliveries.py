@@ -6,7 +6,7 @@ from functools import partial
 
 from kimi_hooks import events, notifying, results
 from kimi_hooks.config import Hook
-from kimi_hooks.errors import LaunchError, TemplateError
+from kimi_hooks.errors import LaunchError, OutdatedError, TemplateError
 from kimi_hooks.events import Event, TaskEvent
 from kimi_hooks.hooks import command, engine
 from kimi_hooks.journal import deliveries, notifications
@@ -16,13 +16,17 @@ from kimi_hooks.logs import LOGGER
 from kimi_hooks.parts import Parts
 from kimi_hooks.process.protocol import Finished, without_exit
 
-# A verb reads config.yaml as it is now, so news may be owed to a hook that came into it after the start.
-GONE = "the hook {hook!r} is no longer in config.yaml, or came into it after the runner had started: restart the runner"
+GONE = "the hook {hook!r} is no longer in config.yaml, or disableAllHooks is on: nobody is told this by it any more"
 
 
 def deliver(parts: Parts, delivery: Delivery) -> None:
-    """Run the hook that this news is owed to, and record how that went."""
+    """Run the hook that this news is owed to, and record how that went.
+
+    Raises OutdatedError when an edit that we have not read may have brought the hook: a verb may have read it already.
+    """
     hook = engine.find(parts.config, delivery)
+    if hook is None and parts.is_outdated():
+        raise OutdatedError(f"{parts.workspace.config_file}: edited meanwhile; look at it again")
     event = _event(parts, delivery)
     if hook is None:
         _give_up(parts, delivery, GONE.format(hook=delivery.hook_id))
@@ -92,7 +96,7 @@ def _keep(db: Connection, parts: Parts, run: HookRun, retry_at: float | None) ->
     """Record the run and, in the same transaction, the news that its hook gave up."""
     deliveries.record(db, run, retry_at)
     if run.outcome == "gave_up":
-        notifying.gave_up(db, parts.config, run)
+        notifying.gave_up(db, parts.newest_config, run)
 
 
 def _give_up(parts: Parts, delivery: Delivery, reason: str) -> None:

@@ -116,7 +116,7 @@ def record(db: Connection, parts: Parts, result: Mapping[str, Any], call: Call |
     if call is not None and call.fingerprint and result["outcome"] == "done":
         reuse.remember(db, result["task_id"], call.fingerprint)
     tasks.finish(db, result["task_id"], Outcome(result["outcome"]), kind, now)
-    deliveries.owe(db, engine.owed(parts.config, events.of_result(result)), now)
+    deliveries.owe(db, engine.owed(parts.newest_config, events.of_result(result)), now)
 
 
 def _last_call(db: Connection, result: Mapping[str, Any]) -> Taken:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from kimi_hooks.clock import iso
 
 MAX_DESCRIPTION = 10_000
-NotificationType = Literal["queue_paused", "budget_reached", "queue_resumed", "hook_gave_up"]
+NotificationType = Literal["queue_paused", "budget_reached", "queue_resumed", "hook_gave_up", "config_broken"]
 # What the id of a notification begins with: so it is told from a task's.
 NOTIFICATION_ID = "notification-"
 

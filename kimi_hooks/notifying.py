@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from kimi_hooks.clock import iso
@@ -28,6 +29,7 @@ _TITLES: Mapping[NotificationType, str] = {
     "budget_reached": "A budget is reached, and the queue is paused",
     "queue_resumed": "The queue goes on",
     "hook_gave_up": "A hook gave up",
+    "config_broken": "An edit cannot be used",
 }
 
 
@@ -69,6 +71,12 @@ def gave_up(db: Connection, config: Config, run: HookRun) -> Notification | None
     told = f"The hook {run.hook_id} gave up on {run.event}{task}, after {tries}."
     remedy = f"Find the reason with: kimi-hooks hooks runs --hook {run.hook_id}"
     return _add(db, config, run.ended_at, "hook_gave_up", f"{told} {remedy}", detail)
+
+
+def config_broken(db: Connection, config: Config, file: Path, mistakes: str, now: float) -> Notification:
+    """Tell that config.yaml or a template was edited and cannot be used; `config` is the one that counts on."""
+    told = f"{' '.join(mistakes.split())}. What the file said before counts until it is mended, without a restart."
+    return _add(db, config, now, "config_broken", told, {"file": str(file)})
 
 
 def _why(pause: Pause) -> str:

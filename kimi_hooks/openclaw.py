@@ -48,6 +48,8 @@ _QUEUE: Mapping[NotificationType, str] = {
     "queue_resumed": "the queue goes on since {at}: tasks that waited are sent again",
     "hook_gave_up": "the hook {hook_id} gave up at {at} on {event_id}. See why with:"
     " {call} hooks runs --hook {hook_id}, and report to the user",
+    "config_broken": "an edit of config.yaml or of a hook's template cannot be used, as was seen at {at}: what the file"
+    " said before counts on. See which and why with: {call} status, and report to the user, who mends it",
 }
 _BY_PERSON = f"{_WAIT}. Somebody wanted that: do not wait for answers, and leave it to the user to run: {{call}} resume"
 
