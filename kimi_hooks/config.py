@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kimi_hooks.config_hooks import Hook, MatcherPart
 from kimi_hooks.config_models import Currency, ModelId, ModelPart, RetiredModels
 from kimi_hooks.config_note import Basics
 from kimi_hooks.errors import ConfigError
-from kimi_hooks.events import KINDS, EventKind
+from kimi_hooks.events import KINDS
 from kimi_hooks.mistakes import describe, nearest
 from kimi_hooks.strict_yaml import YamlMistakeError, load
-
-# Claude Code's rule: a matcher of only these characters is a list of exact names, anything else a regular expression.
-_EXACT = re.compile(r"[A-Za-z0-9_\- ,|]*")
-_TEMPLATE_WORD = re.compile(r"\S*\.sh\.j2(?=\s|$)")
 
 Language = Literal["en", "zh-TW"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -57,7 +50,8 @@ class KimiPart(_Part):
 class LimitsPart(_Part):
     """How much leaves at once. `concurrency` counts calls to Kimi, `hooks` counts running hook commands.
 
-    None is no limit. `cost_per_day` is in the currency of the account.
+    None is no limit. `cost_per_day` is in the currency of the account. `stop_blocks` is how often `Stop` hooks may
+    refuse the answers of one task.
     """
 
     requests_per_minute: Count = 10
@@ -66,6 +60,7 @@ class LimitsPart(_Part):
     tokens_per_day: Count | None = None
     cost_per_day: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     hooks: Annotated[int, Field(ge=1, le=1000)] = 32
+    stop_blocks: Annotated[int, Field(ge=1, le=100)] = 8
 
 
 class RetryPart(_Part):
@@ -96,88 +91,10 @@ class ReportPart(_Part):
     lang: Language | None = None
 
 
-def _matcher(text: str) -> str:
-    if _EXACT.fullmatch(text) is None and text != "*":
-        try:
-            re.compile(text)
-        except re.error as error:
-            raise ValueError(f"{text!r} is not a regular expression: {error}") from None
-    return text
-
-
-def _hook_id(text: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is None:
-        raise ValueError(f"{text!r} is no id: letters, digits, - and _, 64 at most")
-    return text
-
-
-def _variable(text: str) -> str:
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) is None:
-        raise ValueError(f"{text!r} is no name of an environment variable; name it, its value stands in .env.kimi")
-    return text
-
-
 def _event_name(text: str) -> str:
     if text not in KINDS:
         raise ValueError(f"unknown event {text!r}{nearest(text, KINDS)}")
     return text
-
-
-class HandlerPart(_Part):
-    """One command to run. `timeout` in seconds; `env` names the secrets and variables that it may see."""
-
-    id: Annotated[str, AfterValidator(_hook_id)] | None = None
-    type: Literal["command"] = "command"
-    command: Annotated[str, Field(min_length=1)]
-    args: tuple[str, ...] | None = None
-    timeout: Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)] = 600.0
-    retries: Annotated[int, Field(ge=0, le=100)] = 5
-    env: tuple[Annotated[str, AfterValidator(_variable)], ...] = ()
-    description: str | None = None
-
-    @model_validator(mode="after")
-    def _template_comes_first(self) -> HandlerPart:
-        found = _TEMPLATE_WORD.search(self.command)
-        if found and self.args is None and self.command[: found.start()].strip():
-            raise ValueError(f"the template {found[0]!r} must be the first word of the command, or it is not rendered")
-        return self
-
-    @property
-    def key(self) -> str:
-        """The id, or a hash of the handler where none is given."""
-        if self.id is not None:
-            return self.id
-        text = json.dumps(self.model_dump(exclude={"id", "description"}), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-class MatcherPart(_Part):
-    """Handlers for the tasks (or error kinds) that the matcher names."""
-
-    matcher: Annotated[str, AfterValidator(_matcher)] | None = None
-    hooks: tuple[HandlerPart, ...]
-
-    def accepts(self, text: str) -> bool:
-        """Apply Claude Code's matcher rules: all, a list of exact names, or an unanchored regular expression."""
-        if not self.matcher or self.matcher == "*":
-            return True
-        if _EXACT.fullmatch(self.matcher):
-            return text in {name.strip() for name in re.split(r"[|,]", self.matcher)}
-        return re.search(self.matcher, text) is not None
-
-
-@dataclass(frozen=True)
-class Hook:
-    """One handler under one event, as configured. `hook_id` is unique within the workspace's event."""
-
-    event_name: str
-    kind: EventKind
-    group: MatcherPart
-    handler: HandlerPart
-
-    @property
-    def hook_id(self) -> str:
-        return self.handler.id or f"{self.event_name}-{self.handler.key}"
 
 
 class Config(_Part):
@@ -200,7 +117,7 @@ class Config(_Part):
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Config:
-        handlers: dict[tuple[str, str], HandlerPart] = {}
+        handlers: dict[tuple[str, str], object] = {}
         for hook in self._all_hooks():
             if handlers.setdefault((hook.kind.name, hook.hook_id), hook.handler) != hook.handler:
                 raise ValueError(f"hooks: the id {hook.hook_id!r} stands twice under {hook.event_name}; ids are unique")
@@ -219,14 +136,18 @@ class Config(_Part):
         return Basics(settings, *numbers, self.context_roots)
 
     def each_hook(self) -> tuple[Hook, ...]:
-        """Return every hook in the order of the file, none when `disableAllHooks` is on."""
-        return () if self.disable_all_hooks else tuple(self._all_hooks())
+        """Return every hook that is enabled in the order of the file, none when `disableAllHooks` is on."""
+        return () if self.disable_all_hooks else tuple(hook for hook in self._all_hooks() if hook.handler.enabled)
+
+    def named_hooks(self) -> tuple[Hook, ...]:
+        """Return every hook in the order of the file, also those that do not run."""
+        return tuple(self._all_hooks())
 
     def _all_hooks(self) -> Iterator[Hook]:
         for name, groups in self.hooks.items():
-            for group in groups:
+            for number, group in enumerate(groups):
                 for handler in group.hooks:
-                    yield Hook(name, KINDS[name], group, handler)
+                    yield Hook(name, KINDS[name], group, handler, number)
 
 
 def parse(text: str, where: str) -> Config:

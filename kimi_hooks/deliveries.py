@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from kimi_hooks import events, notifying, results
-from kimi_hooks.config import Hook
-from kimi_hooks.errors import LaunchError, OutdatedError, TemplateError
-from kimi_hooks.events import Event, TaskEvent
-from kimi_hooks.hooks import command, engine
-from kimi_hooks.journal import deliveries, notifications
+from kimi_hooks.config_hooks import Hook
+from kimi_hooks.errors import OutdatedError
+from kimi_hooks.events import COMPLETED, FAILED, KINDS, NOTIFICATION, Event
+from kimi_hooks.hooks import engine, running
+from kimi_hooks.journal import deliveries, moments, notifications
 from kimi_hooks.journal.deliveries import Delivery, HookRun, RunOutcome
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.logs import LOGGER
@@ -40,28 +41,31 @@ def deliver(parts: Parts, delivery: Delivery) -> None:
 
 def _event(parts: Parts, delivery: Delivery) -> Event | None:
     """Return the event that this delivery tells of, None when what told of it is gone."""
-    if delivery.task_id is None:
+    kind = KINDS.get(delivery.event)
+    if kind is NOTIFICATION:
         return parts.journal.read(partial(notifications.get, event_id=delivery.event_id))
-    result = results.read(parts.workspace.results, delivery.task_id)
-    return None if result is None else events.of_result(result)
+    if kind in (COMPLETED, FAILED) and delivery.task_id is not None:
+        result = results.read(parts.workspace.results, delivery.task_id)
+        return None if result is None else events.of_result(result)
+    return parts.journal.read(partial(moments.get, event_id=delivery.event_id))
 
 
 def _run(parts: Parts, delivery: Delivery, hook: Hook, event: Event) -> Finished:
-    about = event.task_id if isinstance(event, TaskEvent) else event.detail.get("task_id")
+    about = events.own_fields(event).get("task_id")
     hook_input = events.hook_input(
         event,
         name=delivery.event,
         attempt=delivery.attempts,
         prompt=delivery.prompt,
         home=str(parts.workspace.home),
-        result_file=str(parts.workspace.result_file(about)) if about else None,
+        result_file=_existing(parts.workspace.result_file(about)) if about else None,
+        transcript=_existing(parts.workspace.transcript_file(about)) if about else None,
     )
-    named = parts.settings.current.chosen(hook.handler.env, parts.environ)
-    env = command.environment(hook_input, parts.environ, named, parts.workspace.home)
-    try:
-        return command.run(hook.handler, hook_input, env, parts.site)
-    except (LaunchError, TemplateError) as error:
-        return without_exit(str(error))
+    return running.run(hook, hook_input, parts.surroundings)
+
+
+def _existing(file: Path) -> str | None:
+    return str(file) if file.exists() else None
 
 
 def _outcome(delivery: Delivery, hook: Hook, finished: Finished) -> RunOutcome:

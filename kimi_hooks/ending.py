@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kimi_hooks import events, results, taken, turns
+from kimi_hooks import events, owing, results, taken, turns
 from kimi_hooks.clock import iso
-from kimi_hooks.hooks import engine
-from kimi_hooks.journal import deliveries, reuse, sends, tasks
+from kimi_hooks.journal import reuse, sends, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import transition
@@ -116,7 +115,7 @@ def record(db: Connection, parts: Parts, result: Mapping[str, Any], call: Call |
     if call is not None and call.fingerprint and result["outcome"] == "done":
         reuse.remember(db, result["task_id"], call.fingerprint)
     tasks.finish(db, result["task_id"], Outcome(result["outcome"]), kind, now)
-    deliveries.owe(db, engine.owed(parts.newest_config, events.of_result(result)), now)
+    owing.owe(db, parts.newest_config, events.of_result(result), now)
 
 
 def _last_call(db: Connection, result: Mapping[str, Any]) -> Taken:

@@ -9,29 +9,48 @@ from typing import Any, Literal
 from kimi_hooks.clock import iso
 
 MAX_DESCRIPTION = 10_000
-NotificationType = Literal["queue_paused", "budget_reached", "queue_resumed", "hook_gave_up", "config_broken"]
+NotificationType = Literal[
+    "queue_paused", "budget_reached", "queue_resumed", "hook_gave_up", "hook_disabled", "config_broken"
+]
 # What the id of a notification begins with: so it is told from a task's.
 NOTIFICATION_ID = "notification-"
 
 
+Matched = Literal["task_name", "error_kind", "notification_type", "source", "reason"]
+
+
 @dataclass(frozen=True)
 class EventKind:
-    """`name` is ours, whatever alias the config uses; `matches` says what a matcher is compared with."""
+    """`name` is ours, whatever alias the config uses; `matches` says what a matcher is compared with.
+
+    A gate is asked and may refuse; all else is news.
+    """
 
     name: str
-    matches: Literal["task_name", "error_kind", "notification_type"]
+    matches: Matched
+    is_gate: bool = False
 
 
+CREATED = EventKind("TaskCreated", "task_name", is_gate=True)
+PROMPT = EventKind("UserPromptSubmit", "task_name", is_gate=True)
+STOP = EventKind("Stop", "task_name", is_gate=True)
 COMPLETED = EventKind("TaskCompleted", "task_name")
 FAILED = EventKind("TaskFailed", "error_kind")
 NOTIFICATION = EventKind("Notification", "notification_type")
+SESSION_START = EventKind("SessionStart", "source")
+SESSION_END = EventKind("SessionEnd", "reason")
 
 # Every name that may stand under `hooks:` in config.yaml.
 KINDS: Mapping[str, EventKind] = {
+    "SessionStart": SESSION_START,
+    "TaskCreated": CREATED,
+    "UserPromptSubmit": PROMPT,
+    "Stop": STOP,
     "TaskCompleted": COMPLETED,
     "TaskFailed": FAILED,
     "StopFailure": FAILED,
     "Notification": NOTIFICATION,
+    "SessionEnd": SESSION_END,
 }
 
 
@@ -82,12 +101,42 @@ class Notification:
         return self.type
 
 
-Event = TaskEvent | Notification
+@dataclass(frozen=True)
+class Moment:
+    """An event of which nothing else tells: `fields` are its own fields of the input, as they were when it happened.
+
+    `task_id` is None when it is no task's.
+    """
+
+    kind: EventKind
+    event_id: str
+    fields: Mapping[str, Any]
+    task_id: str | None = None
+
+    @property
+    def matched_text(self) -> str:
+        return matched_text(self.kind, self.fields)
+
+
+Event = TaskEvent | Notification | Moment
+
+
+def matched_text(kind: EventKind, fields: Mapping[str, Any]) -> str:
+    """Return what a matcher is compared with, from the fields of a hook's input."""
+    if kind.matches == "error_kind":
+        return str((fields.get("error") or {}).get("kind", ""))
+    return str(fields.get(kind.matches) or "")
 
 
 def of_result(result: Mapping[str, Any]) -> TaskEvent:
     """Return the news that an ended task makes: `TaskCompleted` when it is done, `TaskFailed` otherwise."""
     return TaskEvent(COMPLETED if result["outcome"] == "done" else FAILED, result)
+
+
+def of_session(kind: EventKind, run_id: str, why: str, now: float) -> Moment:
+    """Return the news that a runner has started, or is stopping; `why` is the source, or the reason."""
+    fields = {"session_id": run_id, "timestamp": iso(now), kind.matches: why}
+    return Moment(kind, f"{run_id}-{kind.name}", fields)
 
 
 # Every field of a hook's input, in its order.
@@ -99,10 +148,17 @@ _FIELDS = (
     "event_id",
     "timestamp",
     "attempt",
+    "source",
+    "reason",
     "task_id",
     "task_name",
     "task_subject",
     "task_description",
+    "prompt",
+    "stop_hook_active",
+    "stop_hook_count",
+    "background_tasks",
+    "session_crons",
     "status",
     "output",
     "last_assistant_message",
@@ -112,6 +168,8 @@ _FIELDS = (
     "cost",
     "finish_reason",
     "duration_ms",
+    "request_id",
+    "reused_from",
     "result_file",
     "group",
     "channel",
@@ -130,24 +188,38 @@ FIELDS = frozenset(_FIELDS)
 
 
 def hook_input(
-    event: Event, *, name: str, attempt: int, home: str, prompt: str = "", result_file: str | None = None
+    event: Event,
+    *,
+    name: str,
+    attempt: int,
+    home: str,
+    prompt: str = "",
+    result_file: str | None = None,
+    transcript: str | None = None,
 ) -> dict[str, Any]:
     """Return the JSON object for a hook's stdin: Claude Code's common fields, the event's own, then ours.
 
     `name` is the event's name as configured; `attempt` counts the runs of this hook for this event, from 1. `prompt`
-    is the task's, `result_file` that of the task which the event is about.
+    is the task's, `result_file` and `transcript` are those of the task which the event is about.
     Every field is always there, None where it does not apply.
     """
-    own = of_task(event.result, prompt) if isinstance(event, TaskEvent) else of_queue(event)
     return {
         **dict.fromkeys(_FIELDS),
+        "transcript_path": transcript,
         "cwd": home,
         "hook_event_name": name,
         "event_id": event.event_id,
         "attempt": attempt,
         "result_file": result_file,
-        **own,
+        **own_fields(event, prompt),
     }
+
+
+def own_fields(event: Event, prompt: str = "") -> Mapping[str, Any]:
+    """Return the fields that the event itself has, in contrast to those of the hook's run."""
+    if isinstance(event, Moment):
+        return event.fields
+    return of_task(event.result, prompt) if isinstance(event, TaskEvent) else of_queue(event)
 
 
 def of_task(result: Mapping[str, Any], prompt: str) -> dict[str, Any]:
@@ -168,6 +240,9 @@ def of_task(result: Mapping[str, Any], prompt: str) -> dict[str, Any]:
         "cost": result["cost"],
         "finish_reason": result["finish_reason"],
         "duration_ms": result["duration_ms"],
+        # Results of older versions lack these two.
+        "request_id": result.get("request_id"),
+        "reused_from": result.get("reused_from"),
         "group": result["group"],
         "channel": result["channel"],
         "account": result["account"],

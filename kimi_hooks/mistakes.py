@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -31,7 +31,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
 
 def _line(item: Any, model: type[BaseModel]) -> str:
-    place = ".".join(str(part) for part in item["loc"] if part != "[key]")
+    place = ".".join(str(part) for part in item["loc"] if part != "[key]" and not _is_tag(part))
     if item["type"] == "extra_forbidden":
         return f"unknown key {_cut(place)!r}{nearest(str(item['loc'][-1]), _keys_at(model, item['loc'][:-1]))}"
     if item["type"] == "string_too_short" and not item["input"]:
@@ -57,23 +57,32 @@ def _cut(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
 
 
+def _is_tag(part: object) -> bool:
+    """Tell whether a step of a place only says which of several models was taken, such as `type: http`."""
+    return isinstance(part, str) and part.startswith("type: ")
+
+
 def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> Collection[str]:
     """Follow the place of a mistake down the nested models to the keys that are known there.
 
     List positions and the keys of free mappings lead no deeper: their model has been reached before.
     """
+    models = [model]
     for part in path:
-        if part in model.model_fields:
-            model = _model_in(model.model_fields[part].annotation) or model
-    return [field.alias or name for name, field in model.model_fields.items()]
+        if _is_tag(part):
+            models = [found for found in models if _tag(found) == part] or models
+        elif part in models[0].model_fields:
+            models = _models_in(models[0].model_fields[part].annotation) or models
+    return [field.alias or name for name, field in models[0].model_fields.items()]
 
 
-def _model_in(annotation: Any) -> Any:
-    """Return the model inside `list[Model]`, `Model | None` or `dict[str, list[Model]]`."""
+def _tag(model: type[BaseModel]) -> str:
+    named = model.model_fields.get("type")
+    return f"type: {get_args(named.annotation)[0]}" if named else ""
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models inside `list[Model]`, `Model | None` or `dict[str, list[Model]]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _model_in(argument)
-        if found is not None:
-            return found
-    return None
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from kimi_hooks import owing
 from kimi_hooks.clock import iso
 from kimi_hooks.config import Config
 from kimi_hooks.events import KINDS, NOTIFICATION, NOTIFICATION_ID, Notification, NotificationType
-from kimi_hooks.hooks import engine
-from kimi_hooks.journal import deliveries, facts, notifications, tasks
+from kimi_hooks.journal import facts, notifications, tasks
 from kimi_hooks.journal.deliveries import HookRun
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.store import Connection
@@ -29,6 +29,7 @@ _TITLES: Mapping[NotificationType, str] = {
     "budget_reached": "A budget is reached, and the queue is paused",
     "queue_resumed": "The queue goes on",
     "hook_gave_up": "A hook gave up",
+    "hook_disabled": "A hook is switched off",
     "config_broken": "An edit cannot be used",
 }
 
@@ -97,5 +98,5 @@ def _add(
     event_id = f"{NOTIFICATION_ID}{os.urandom(5).hex()}"
     made = Notification(event_id, kind, _TITLES[kind], message, detail, now)
     notifications.add(db, made)
-    deliveries.owe(db, engine.owed(config, made), now)
+    owing.owe(db, config, made, now)
     return made

@@ -13,6 +13,7 @@ from kimi_hooks.edits import Broken, LastGood
 from kimi_hooks.extracts import Extracts
 from kimi_hooks.hooks import command
 from kimi_hooks.hooks.command import Site
+from kimi_hooks.hooks.running import Surroundings
 from kimi_hooks.hooks.template import ScriptTemplate
 from kimi_hooks.journal import standing
 from kimi_hooks.journal.standing import Standing
@@ -72,9 +73,10 @@ class WatchedConfig(Protocol):
 
 @dataclass(frozen=True)
 class _Still:
-    """Settings that do not change any more."""
+    """Settings that do not change any more, though their `source` does."""
 
     current: Settings
+    source: WatchedSettings
 
     def renew(self) -> None:
         """There is nothing to look for."""
@@ -132,8 +134,17 @@ class Parts:
         return self._made is not self.live.current or self.live.is_outdated()
 
     def fixed(self) -> Parts:
-        """Return the parts for a call or a hook that begins now: neither config nor settings change under it."""
-        return replace(self, pinned=self.live.current, settings=_Still(self.settings.current))
+        """Return the parts for a call or a hook that begins now: neither config nor settings change under it.
+
+        Those of a call give the newest again, for a hook that is asked at a gate of it.
+        """
+        source = self.settings.source if isinstance(self.settings, _Still) else self.settings
+        return replace(self, pinned=self.live.current, settings=_Still(source.current, source))
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """Return what hooks run in now."""
+        return Surroundings(self.site, self.environ, self.settings.current)
 
     def look(self) -> Standing:
         """Return where the queue stands now."""

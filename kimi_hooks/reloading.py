@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kimi_hooks import notifying, workspace
 from kimi_hooks.config import Config
+from kimi_hooks.config_hooks import CommandPart
 from kimi_hooks.edits import Broken, Stamp, content_mark
 from kimi_hooks.errors import TemplateError
 from kimi_hooks.hooks import check, command
@@ -69,13 +70,14 @@ class Reloading:
         for problem in check.problems(config, home):
             LOGGER.warning("hook %s is not in order: %s", problem.hook_id, problem.message)
         handlers = [hook.handler for hook in config.each_hook()]
-        templates = {file for handler in handlers if (file := command.template_file(handler, home)) is not None}
+        commands = [handler for handler in handlers if isinstance(handler, CommandPart)]
+        templates = {file for each in commands if (file := command.template_file(each, home)) is not None}
         self._parts.templates.keep_only(templates)
         for file in templates:
             with contextlib.suppress(TemplateError):
                 # So that there is a good state to go back to, should an edit break it before its first run.
                 self._parts.templates.get(file)
-        if handlers:
+        if commands:
             with contextlib.suppress(OSError):
                 # Else the first hook waits for it; what hinders now is told then.
                 self._parts.processes.warm_up()

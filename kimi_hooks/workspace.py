@@ -66,6 +66,10 @@ class Workspace:
         return self.spool / "extracts"
 
     @property
+    def transcripts(self) -> Path:
+        return self.spool / "transcripts"
+
+    @property
     def rejected(self) -> Path:
         return self.spool / "rejected"
 
@@ -101,6 +105,9 @@ class Workspace:
     def result_file(self, task_id: str) -> Path:
         return self.results / f"{task_id}.json"
 
+    def transcript_file(self, task_id: str) -> Path:
+        return self.transcripts / f"{task_id}.jsonl"
+
     def working_folders(self) -> tuple[Path, ...]:
         """Return the folders that the program itself needs."""
         return (
@@ -109,6 +116,7 @@ class Workspace:
             self.incoming,
             self.turns,
             self.extracts,
+            self.transcripts,
             self.rejected,
             self.hook_runs,
             self.bell,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from kimi_hooks.config import MatcherPart, parse
+from kimi_hooks.config import parse
+from kimi_hooks.config_hooks import MatcherPart
 from kimi_hooks.defaults import folder
 from kimi_hooks.errors import ConfigError
 from kimi_hooks.kimi import model_file

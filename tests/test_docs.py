@@ -24,7 +24,8 @@ import pytest
 
 from kimi_hooks import cli, config, ending, settings
 from kimi_hooks.commands.standin import standin_command
-from kimi_hooks.config import Config, HandlerPart, MatcherPart
+from kimi_hooks.config import Config
+from kimi_hooks.config_hooks import CommandPart, HttpPart, MatcherPart
 from kimi_hooks.config_models import ModelPart, PricePart
 from kimi_hooks.errors import TaskError, TemplateError
 from kimi_hooks.events import FIELDS, KINDS, NotificationType
@@ -156,8 +157,8 @@ def test_every_config_key_is_in_the_documents() -> None:
         inner = getattr(field.annotation, "model_fields", {})
         for key in [f"{name}.{nested}" for nested in inner] or [field.alias or name]:
             assert key in rows
-    parts = (MatcherPart, HandlerPart, ModelPart, PricePart)
-    assert {key for part in parts for key in part.model_fields} <= rows
+    parts = (MatcherPart, CommandPart, HttpPart, ModelPart, PricePart)
+    assert {field.alias or name for part in parts for name, field in part.model_fields.items()} <= rows
 
 
 def test_every_environment_name_is_in_the_documents() -> None:
@@ -418,7 +419,7 @@ def test_the_table_of_refused_tags_is_true(refused: str, instead: str) -> None:
 def test_the_shipped_config_is_told_as_it_is() -> None:
     """Each shipped hook is in docs/hooks.md, and the shipped config is accepted."""
     shipped = config.parse(read("config.yaml"), "config.yaml")
-    commands = {hook.handler.command for hook in shipped.each_hook()}
+    commands = {hook.handler.told for hook in shipped.each_hook()}
     assert commands == {f"hooks/{path.name}" for path in (ROOT / "hooks").iterdir()}
     assert [command for command in commands if f"`{command}`" not in read("docs/hooks.md")] == []
 

@@ -322,6 +322,8 @@ def test_parts_that_are_fixed_do_not_change(house: House) -> None:
     assert fixed.newest_config is parts.config
     assert fixed.is_outdated()
     assert not parts.is_outdated()
+    anew = fixed.fixed()
+    assert (anew.config, anew.settings.current) == (parts.config, parts.settings.current)
     parts.journal.close()
 
 
@@ -538,7 +540,7 @@ def test_a_template_that_is_mended_at_once_is_not_complained_of(house: House) ->
         write_template(house, "echo '{{ task_name }}'")
         ask(house, FIRST)
         until(lambda: len(house.runs()) == 1)
-        assert running.runner._reloading.seconds_to_look() is not None
+        until(lambda: running.runner._reloading.seconds_to_look() is not None)
         write_template(house, "echo two")
         ask(house, SECOND)
         until(lambda: len(house.runs()) == 2)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from typing import Any
 
 import click
 
 from kimi_hooks.clock import iso
 from kimi_hooks.commands import Home, completing, json_option, print_json
+from kimi_hooks.config_hooks import CommandPart
 from kimi_hooks.errors import UnknownHookError
 from kimi_hooks.hooks import check
 from kimi_hooks.journal import deliveries
@@ -38,10 +40,11 @@ def list_command(home: Home, as_json: bool) -> None:
             "id": hook.hook_id,
             "event": hook.event_name,
             "matcher": hook.group.matcher or "*",
-            "command": hook.handler.command,
-            "timeout": hook.handler.timeout,
+            "type": hook.handler.type,
+            "command": hook.handler.told,
+            "timeout": hook.timeout,
             "retries": hook.handler.retries,
-            "env": list(hook.handler.env),
+            "env": list(hook.handler.env) if isinstance(hook.handler, CommandPart) else [],
         }
         for hook in config.each_hook()
     ]
@@ -94,11 +97,15 @@ def runs_command(home: Home, task: str | None, hook: str | None, limit: int, as_
     if hook is not None and not runs:
         _require_hook(workspace, hook)
     if as_json:
-        print_json([{**asdict(run), "ended_at": iso(run.ended_at)} for run in runs])
+        print_json([_row(run) for run in runs])
     for run in [] if as_json else runs:
         click.echo(_line(run))
     if not runs and not as_json:
         click.echo("no such run is on record yet" if task or hook else "no hook has run yet")
+
+
+def _row(run: HookRun) -> dict[str, Any]:
+    return {**asdict(run), "ended_at": iso(run.ended_at)}
 
 
 def _require_hook(workspace: Workspace, hook_id: str) -> None:

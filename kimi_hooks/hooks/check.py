@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kimi_hooks.config import Config, Hook
+from kimi_hooks.config import Config
+from kimi_hooks.config_hooks import CommandPart, Hook
 from kimi_hooks.errors import TemplateError
 from kimi_hooks.hooks.command import TEMPLATE_ENDING, first_word, script_template
 
@@ -34,22 +35,25 @@ def problems(config: Config, home: Path) -> list[Finding]:
 
 
 def _check(hook: Hook, home: Path) -> Finding:
-    word = first_word(hook.handler)
-    problem = _template_problem(hook, home) if word.endswith(TEMPLATE_ENDING) else _plain_problem(hook, word, home)
-    message = problem or hook.handler.command
-    return Finding("error" if problem else "ok", hook.hook_id, hook.event_name, message)
+    problem = _problem(hook.handler, home) if isinstance(hook.handler, CommandPart) else None
+    return Finding("error" if problem else "ok", hook.hook_id, hook.event_name, problem or hook.handler.told)
 
 
-def _template_problem(hook: Hook, home: Path) -> str | None:
+def _problem(handler: CommandPart, home: Path) -> str | None:
+    word = first_word(handler)
+    return _template_problem(handler, home) if word.endswith(TEMPLATE_ENDING) else _plain_problem(handler, word, home)
+
+
+def _template_problem(handler: CommandPart, home: Path) -> str | None:
     try:
-        script_template(hook.handler, home)
+        script_template(handler, home)
     except TemplateError as error:
         return str(error)
     return None
 
 
-def _plain_problem(hook: Hook, word: str, home: Path) -> str | None:
-    if "{{" in " ".join([hook.handler.command, *(hook.handler.args or ())]):
+def _plain_problem(handler: CommandPart, word: str, home: Path) -> str | None:
+    if "{{" in handler.told:
         return f"tags are only filled in in a file that ends in {TEMPLATE_ENDING}; move the command into one"
     return _file_problem(word, home)
 

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from kimi_hooks import atomic
-from kimi_hooks.config import HandlerPart
+from kimi_hooks.config_hooks import CommandPart, Hook
 from kimi_hooks.edits import LastGood, Stamp
 from kimi_hooks.errors import LaunchError
 from kimi_hooks.events import FIELDS
 from kimi_hooks.hooks import template
 from kimi_hooks.process.client import Processes
-from kimi_hooks.process.protocol import Finished
+from kimi_hooks.process.outputs import KEPT_BYTES
+from kimi_hooks.process.protocol import TOLD_BYTES, Finished
 
 PASSED_ON = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 # So that hooks find `kimi-hooks`.
@@ -47,11 +48,14 @@ class Site:
     templates: LastGood[template.ScriptTemplate]
 
 
-def run(handler: HandlerPart, hook_input: Mapping[str, Any], env: Mapping[str, str], site: Site) -> Finished:
+def run(
+    hook: Hook, handler: CommandPart, hook_input: Mapping[str, Any], env: Mapping[str, str], site: Site
+) -> Finished:
     """Run the handler's command with the input as one line of JSON on stdin; wait for its end or its time-out.
 
     A rendered script and the outputs of a run that fails lie in a folder of the run's own, for whoever looks for the
-    fault. Raises TemplateError when its template cannot be rendered, and what `Processes.run` raises.
+    fault. Of a gate all is told that it prints, up to a MiB: it may decide. Raises TemplateError when its template
+    cannot be rendered, and what `Processes.run` raises.
     """
     folder = site.runs / f"{hook_input['event_id']}.{random.getrandbits(40):010x}"
     script = _rendered(handler, {**hook_input, "config": site.config}, folder, site)
@@ -60,8 +64,9 @@ def run(handler: HandlerPart, hook_input: Mapping[str, Any], env: Mapping[str, s
         keep=folder,
         stdin=json.dumps(hook_input, ensure_ascii=False).encode("utf-8", "replace") + b"\n",
         env=env,
-        cwd=site.home,
-        timeout=handler.timeout,
+        cwd=site.home / handler.cwd if handler.cwd else site.home,
+        timeout=hook.timeout,
+        told=KEPT_BYTES if hook.is_gate else TOLD_BYTES,
     )
     finished = _without_shell(handler, script, run_it) or run_it(_argv(handler, script))
     if finished.exit_code == 0 and not finished.timed_out and script:
@@ -92,7 +97,7 @@ def environment(
     }
 
 
-def first_word(handler: HandlerPart) -> str:
+def first_word(handler: CommandPart) -> str:
     """Return the file or program that the command starts with."""
     if handler.args is not None:
         return handler.command
@@ -100,7 +105,7 @@ def first_word(handler: HandlerPart) -> str:
     return found["word"] if found else ""
 
 
-def script_template(handler: HandlerPart, home: Path) -> template.ScriptTemplate | None:
+def script_template(handler: CommandPart, home: Path) -> template.ScriptTemplate | None:
     """Return the checked template of a handler that starts with one, None for a plain command.
 
     Raises TemplateError when a tag stands where its value could be evaluated, or the file cannot be read.
@@ -109,7 +114,7 @@ def script_template(handler: HandlerPart, home: Path) -> template.ScriptTemplate
     return load_template(file, atomic.stamp(file)) if file else None
 
 
-def template_file(handler: HandlerPart, home: Path) -> Path | None:
+def template_file(handler: CommandPart, home: Path) -> Path | None:
     """Return the template that a handler starts with, None for a plain command."""
     word = first_word(handler)
     return home / word if word.endswith(TEMPLATE_ENDING) else None
@@ -121,7 +126,7 @@ def load_template(path: Path, _stamp: Stamp) -> template.ScriptTemplate:
     return template.load(path, TEMPLATE_NAMES)
 
 
-def _rendered(handler: HandlerPart, values: Mapping[str, Any], folder: Path, site: Site) -> list[str]:
+def _rendered(handler: CommandPart, values: Mapping[str, Any], folder: Path, site: Site) -> list[str]:
     """Return the words that run the handler's template, rendered into the folder; none for a plain command."""
     file = template_file(handler, site.home)
     if file is None:
@@ -136,21 +141,21 @@ def _rendered(handler: HandlerPart, values: Mapping[str, Any], folder: Path, sit
     return [*script.interpreter, str(rendered)]
 
 
-def _argv(handler: HandlerPart, script: Sequence[str]) -> list[str]:
+def _argv(handler: CommandPart, script: Sequence[str]) -> list[str]:
     if handler.args is not None:
         return [*(script or [handler.command]), *handler.args]
     if not script:
-        return ["sh", "-c", handler.command]
-    return ["sh", "-c", f"{shlex.join(script)}{_rest(handler)}"]
+        return [handler.shell, "-c", handler.command]
+    return [handler.shell, "-c", f"{shlex.join(script)}{_rest(handler)}"]
 
 
-def _rest(handler: HandlerPart) -> str:
+def _rest(handler: CommandPart) -> str:
     found = _FIRST_WORD.match(handler.command)
     return found["rest"] if found else ""
 
 
 def _without_shell(
-    handler: HandlerPart, script: Sequence[str], run_it: Callable[[Sequence[str]], Finished]
+    handler: CommandPart, script: Sequence[str], run_it: Callable[[Sequence[str]], Finished]
 ) -> Finished | None:
     """Run a command that is a file and plain words without a shell around it: one process less, the same end.
 

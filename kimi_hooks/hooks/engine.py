@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from kimi_hooks.config import Config, Hook
-from kimi_hooks.events import Event, TaskEvent
+from collections.abc import Collection
+
+from kimi_hooks.config import Config
+from kimi_hooks.config_hooks import Hook
+from kimi_hooks.events import Event, Notification
 from kimi_hooks.journal.deliveries import Delivery, RunOutcome
 from kimi_hooks.process.protocol import Finished
 
 GIVE_UP_CODE = 2
 
 
-def choose(config: Config, event: Event) -> list[Hook]:
-    """Return the hooks that want this event, in the order of the config."""
-    return [hook for hook in config.each_hook() if hook.kind == event.kind and hook.group.accepts(event.matched_text)]
+def choose(config: Config, event: Event, off: Collection[str] = ()) -> list[Hook]:
+    """Return the hooks that want this event, in the order of the config; `off` are ids that are switched off."""
+    return [
+        hook
+        for hook in config.each_hook()
+        if hook.kind == event.kind and hook.hook_id not in off and hook.group.accepts(event.matched_text)
+    ]
 
 
-def owed(config: Config, event: Event) -> list[Delivery]:
-    """Return a delivery for each hook that wants this event."""
+def owed(config: Config, event: Event, off: Collection[str] = ()) -> list[Delivery]:
+    """Return a delivery for each hook that wants this event and is not asked at a gate."""
     # A notification is no task's news, even where it is about one: the record of a task's hooks stays its own.
-    task_id = event.task_id if isinstance(event, TaskEvent) else None
-    return [Delivery(event.event_id, hook.hook_id, hook.event_name, task_id) for hook in choose(config, event)]
+    task_id = None if isinstance(event, Notification) else event.task_id
+    hooks = (hook for hook in choose(config, event, off) if not hook.is_gate)
+    return [Delivery(event.event_id, hook.hook_id, hook.event_name, task_id) for hook in hooks]
 
 
 def find(config: Config, delivery: Delivery) -> Hook | None:

@@ -9,7 +9,7 @@ from typing import Literal
 from kimi_hooks.events import MAX_DESCRIPTION
 from kimi_hooks.journal.store import Connection
 
-RunOutcome = Literal["delivered", "retry", "gave_up"]
+RunOutcome = Literal["delivered", "retry", "gave_up", "allowed", "blocked", "failed"]
 # What stands in the column of news that is no task's: it was made to hold a task always.
 _NO_TASK = ""
 
@@ -40,7 +40,8 @@ class Delivery:
 class HookRun:
     """The record of one run of a hook; `stdout` and `stderr` are the ends of its outputs.
 
-    `task_id` is None when it was no task's news. `ended_at` is in seconds since 1970.
+    `task_id` is None when it was no task's news. `ended_at` is in seconds since 1970. `reason` is why a gate's hook
+    refused or could not be heard. `run` is the number of the record, 0 before there is one.
     """
 
     hook_id: str
@@ -54,6 +55,9 @@ class HookRun:
     stdout: str
     stderr: str
     ended_at: float
+    http_status: int | None = None
+    reason: str | None = None
+    run: int = 0
 
     @property
     def about(self) -> str:
@@ -93,10 +97,15 @@ def record(db: Connection, run: HookRun, retry_at: float | None) -> None:
         "UPDATE deliveries SET state = ?, due_at = ? WHERE event_id = ? AND hook_id = ?",
         (state, retry_at or run.ended_at, run.event_id, run.hook_id),
     )
+    keep(db, run)
+
+
+def keep(db: Connection, run: HookRun) -> None:
+    """Insert the record of a run."""
     db.execute(
         "INSERT INTO hook_runs (hook_id, event, event_id, task_id, attempt, outcome, exit_code, duration_ms, stdout, "
-        "stderr, ended_at) VALUES (:hook_id, :event, :event_id, :task_id, :attempt, :outcome, :exit_code, "
-        ":duration_ms, :stdout, :stderr, :ended_at)",
+        "stderr, ended_at, http_status, reason) VALUES (:hook_id, :event, :event_id, :task_id, :attempt, :outcome, "
+        ":exit_code, :duration_ms, :stdout, :stderr, :ended_at, :http_status, :reason)",
         {**vars(run), "task_id": run.task_id or _NO_TASK},
     )
 
@@ -127,7 +136,7 @@ def runs(db: Connection, *, task_id: str | None, hook_id: str | None, limit: int
     """Return the newest runs first, of one task or one hook if asked."""
     rows = db.execute(
         "SELECT hook_id, event, event_id, nullif(task_id, ''), attempt, outcome, exit_code, duration_ms, stdout, "
-        "stderr, ended_at FROM hook_runs WHERE (:task IS NULL OR task_id = :task) "
+        "stderr, ended_at, http_status, reason, seq FROM hook_runs WHERE (:task IS NULL OR task_id = :task) "
         "AND (:hook IS NULL OR hook_id = :hook) ORDER BY seq DESC LIMIT :limit",
         {"task": task_id, "hook": hook_id, "limit": limit},
     )

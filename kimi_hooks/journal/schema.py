@@ -118,4 +118,34 @@ MIGRATIONS = (
         at REAL NOT NULL
     );
     """,
+    """
+    ALTER TABLE tasks ADD COLUMN gate TEXT;
+    ALTER TABLE tasks ADD COLUMN blocks INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX tasks_gate ON tasks (gate, seq) WHERE gate IS NOT NULL;
+
+    CREATE TABLE said (
+        task_id TEXT NOT NULL,
+        turn INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        at REAL NOT NULL,
+        PRIMARY KEY (task_id, turn)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE moments (
+        event_id TEXT PRIMARY KEY,
+        event TEXT NOT NULL,
+        task_id TEXT,
+        fields TEXT NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE switched_off (hook_id TEXT PRIMARY KEY, why TEXT NOT NULL, since REAL NOT NULL) WITHOUT ROWID;
+
+    ALTER TABLE deliveries ADD COLUMN place INTEGER;
+    CREATE INDEX deliveries_open ON deliveries (task_id, hook_id, seq) WHERE state IN ('waiting', 'behind', 'running');
+    CREATE INDEX deliveries_behind ON deliveries (seq) WHERE state = 'behind';
+
+    ALTER TABLE hook_runs ADD COLUMN http_status INTEGER;
+    ALTER TABLE hook_runs ADD COLUMN reason TEXT;
+    CREATE INDEX hook_runs_ended ON hook_runs (ended_at);
+    """,
 )

@@ -31,6 +31,7 @@ class Child:
     def __init__(self, command: Command) -> None:
         """Start it. Raises LaunchError when it cannot be, and OSError when that is for want of something of ours."""
         self._keep = Path(command.keep)
+        self._told = command.told
         with contextlib.ExitStack() as opened:
             self._stdout = opened.enter_context(outputs.opened())
             self._stderr = opened.enter_context(outputs.opened())
@@ -65,7 +66,7 @@ class Child:
                 stream.read_rest()
             if exit_code != 0 or timed_out:
                 self._keep_outputs()
-            return Finished(exit_code, timed_out, took, self._stdout.told(), self._stderr.told())
+            return Finished(exit_code, timed_out, took, self._stdout.told(self._told), self._stderr.told(self._told))
 
     def _keep_outputs(self) -> None:
         # A full disk must not change what became of the command.

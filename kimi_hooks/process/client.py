@@ -17,7 +17,7 @@ import kimi_hooks
 from kimi_hooks.errors import StoppingError
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.process import protocol
-from kimi_hooks.process.protocol import GREETING, TERM_GRACE_SECONDS, Command, Finished, without_exit
+from kimi_hooks.process.protocol import GREETING, TERM_GRACE_SECONDS, TOLD_BYTES, Command, Finished, without_exit
 
 GONE = "the process that runs hooks was gone before it could tell how this one ended"
 # What the interpreter needs to load, and how it writes the names of files. No secret is among them.
@@ -93,13 +93,14 @@ class Processes:
         env: Mapping[str, str],
         cwd: Path,
         timeout: float,
+        told: int = TOLD_BYTES,
     ) -> Finished:
         """Run the command to its end, at most `timeout` seconds.
 
         The last MiB of each output of a command that fails is put into the folder `keep`. Raises LaunchError when it
         cannot be started, StoppingError when `close` has cut it, and OSError when we lack something.
         """
-        command = Command(argv, str(keep), stdin, env, str(cwd), timeout)
+        command = Command(argv, str(keep), stdin, env, str(cwd), timeout, told)
         try:
             return self._run(command)
         except ConnectionError:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 KEPT_BYTES = 1024 * 1024
-TOLD_BYTES = 8192
 _READ_BYTES = 64 * 1024
 
 
@@ -47,9 +46,9 @@ class Output:
             os.close(self.write_end)
             self.write_end = -1
 
-    def told(self) -> str:
-        """Return the last 8 KiB as text."""
-        return self.kept[-TOLD_BYTES:].decode("utf-8", "replace")
+    def told(self, size: int) -> str:
+        """Return the last `size` bytes as text."""
+        return self.kept[-size:].decode("utf-8", "replace")
 
 
 @contextmanager

@@ -17,13 +17,18 @@ from kimi_hooks.errors import LaunchError
 
 GREETING = b"+"
 TERM_GRACE_SECONDS = 2.0
+# What people look at; more of it stays in the folder of a run that failed.
+TOLD_BYTES = 8192
 _LENGTHS = struct.Struct("!II")
 _READ_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to run. `keep`: a folder for the outputs of a run that fails; `timeout`: seconds."""
+    """What to run. `keep`: a folder for the outputs of a run that fails; `timeout`: seconds.
+
+    `told`: how many bytes of the end of each output are told of, a MiB at most.
+    """
 
     argv: Sequence[str]
     keep: str
@@ -31,13 +36,16 @@ class Command:
     env: Mapping[str, str]
     cwd: str
     timeout: float
+    told: int = TOLD_BYTES
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command ended: `exit_code` is negative when a signal did it, None when there was none or nobody saw it.
+    """How a hook ended: `exit_code` is negative when a signal did it, None when there was none or nobody saw it.
 
-    The outputs are their last 8 KiB.
+    The outputs of a command are their ends, as much as was asked for. Of a post, `http_status` is what the receiver
+    said, None when there was no answer, `stdout` the beginning of its body, and `retry_after` the seconds that it asked
+    for.
     """
 
     exit_code: int | None
@@ -45,6 +53,8 @@ class Finished:
     duration_ms: int
     stdout: str
     stderr: str
+    http_status: int | None = None
+    retry_after: float | None = None
 
 
 def without_exit(reason: str) -> Finished:
@@ -55,7 +65,7 @@ def without_exit(reason: str) -> Finished:
 def send_command(connection: socket.socket, command: Command) -> None:
     """Raises OSError when the other end is gone."""
     said = {"argv": command.argv, "keep": command.keep, "env": command.env, "cwd": command.cwd}
-    _send(connection, {**said, "timeout": command.timeout}, command.stdin)
+    _send(connection, {**said, "timeout": command.timeout, "told": command.told}, command.stdin)
 
 
 def receive_command(connection: socket.socket) -> Command | None:

@@ -103,7 +103,7 @@ def test_hooks_runs_is_the_record(house: House) -> None:
     runs = json.loads(house.call("hooks", "runs", "--json").stdout)
     assert [run["outcome"] for run in runs] == ["gave_up", "retry"]
     assert list(runs[0]) == ["hook_id", "event", "event_id", "task_id", "attempt", "outcome", "exit_code",
-                             "duration_ms", "stdout", "stderr", "ended_at"]  # fmt: skip
+                             "duration_ms", "stdout", "stderr", "ended_at", "http_status", "reason", "run"]  # fmt: skip
     assert (runs[0]["stdout"], runs[0]["stderr"], runs[0]["exit_code"]) == ("out\n", "err\n", 1)
     assert runs[0]["ended_at"].endswith("Z")
     assert parse_iso(house.result()["completed_at"]) <= parse_iso(runs[0]["ended_at"]) <= time.time()

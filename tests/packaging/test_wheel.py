@@ -51,7 +51,7 @@ def test_the_wheel_has_the_defaults(wheel: Path) -> None:
     """config.yaml and every hook that it names, with their run bits."""
     packed = members(wheel)
     shipped = config.parse((REPOSITORY / "config.yaml").read_text(), "config.yaml")
-    names = {hook.handler.command for hook in shipped.each_hook()}
+    names = {hook.handler.told for hook in shipped.each_hook()}
     for name in ("config.yaml", *names):
         assert packed[f"kimi_hooks/default_files/{name}"] == (REPOSITORY / name).read_bytes()
     with zipfile.ZipFile(wheel) as archive:

@@ -1,0 +1,196 @@
+"""The part of config.yaml under `hooks`: matcher groups and handlers, shaped as in Claude Code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from kimi_hooks.events import EventKind
+
+# Claude Code's rule: a matcher of only these characters is a list of exact names, anything else a regular expression.
+_EXACT = re.compile(r"[A-Za-z0-9_\- ,|]*")
+_TEMPLATE_WORD = re.compile(r"\S*\.sh\.j2(?=\s|$)")
+_LONGEST_TIMEOUT = 7 * 24 * 3600
+# A gate holds a task up; news hold up nobody.
+GATE_TIMEOUT_SECONDS = 60.0
+NEWS_TIMEOUT_SECONDS = 600.0
+
+
+class _Part(BaseModel):
+    # As in `config`: built as a part of the whole.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+def _matcher(text: str) -> str:
+    if _EXACT.fullmatch(text) is None and text != "*":
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise ValueError(f"{text!r} is not a regular expression: {error}") from None
+    return text
+
+
+def _hook_id(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is None:
+        raise ValueError(f"{text!r} is no id: letters, digits, - and _, 64 at most")
+    return text
+
+
+def _variable(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) is None:
+        raise ValueError(f"{text!r} is no name of an environment variable; name it, its value stands in .env.kimi")
+    return text
+
+
+def _address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("is not an address that can be posted to; write https://HOST/PATH")
+    return text
+
+
+Variable = Annotated[str, AfterValidator(_variable)]
+
+
+class HandlerPart(_Part):
+    """What a handler of any type may say. `timeout` in seconds; None: 60 for gates, 600 for news."""
+
+    id: Annotated[str, AfterValidator(_hook_id)] | None = None
+    description: str | None = None
+    enabled: bool = True
+    condition: Annotated[str, Field(min_length=1)] | None = Field(default=None, alias="if")
+    timeout: Annotated[float, Field(gt=0, le=_LONGEST_TIMEOUT, allow_inf_nan=False)] | None = None
+    retries: Annotated[int, Field(ge=0, le=100)] = 5
+    is_async: Annotated[bool, Field(alias="async")] = False
+    on_failure: Annotated[Literal["block", "continue"], Field(alias="onFailure")] = "continue"
+    status_message: Annotated[str | None, Field(alias="statusMessage")] = None
+
+    @property
+    def key(self) -> str:
+        """The id, or a hash of the handler where none is given."""
+        if self.id is not None:
+            return self.id
+        # Without what is not said, so that a key that is new to the program changes no hash.
+        said = self.model_dump(
+            exclude={"id", "description", "enabled", "status_message"}, exclude_defaults=True, by_alias=True
+        )
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def told(self) -> str:
+        """What people are shown of it: what is run, or where it goes."""
+        raise NotImplementedError
+
+
+class CommandPart(HandlerPart):
+    """One command to run. `env` names the secrets and variables that it may see."""
+
+    type: Literal["command"] = "command"
+    command: Annotated[str, Field(min_length=1)]
+    args: tuple[str, ...] | None = None
+    shell: Literal["sh", "bash"] = "sh"
+    cwd: Annotated[str, Field(min_length=1)] | None = None
+    env: tuple[Variable, ...] = ()
+
+    @model_validator(mode="after")
+    def _template_comes_first(self) -> CommandPart:
+        found = _TEMPLATE_WORD.search(self.command)
+        if found and self.args is None and self.command[: found.start()].strip():
+            raise ValueError(f"the template {found[0]!r} must be the first word of the command, or it is not rendered")
+        return self
+
+    @property
+    def told(self) -> str:
+        return self.command if self.args is None else " ".join([self.command, *self.args])
+
+
+class HttpPart(HandlerPart):
+    """One address that the event is posted to.
+
+    `headers` may hold `$NAME` and `${NAME}` of what `allowedEnvVars` names. `secret` names the variable that holds what
+    the post is signed with.
+    """
+
+    type: Literal["http"]
+    url: Annotated[str, AfterValidator(_address)]
+    headers: dict[str, str] = {}
+    allowed_env_vars: Annotated[tuple[Variable, ...], Field(alias="allowedEnvVars")] = ()
+    secret: Variable = "WEBHOOK_SECRET"  # noqa: S105 - a name
+    allow_private: bool = False
+
+    @property
+    def told(self) -> str:
+        # The rest of an address may be a token.
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+
+# The tags stand in the places of mistakes; `mistakes` takes them out again.
+def _tag(data: Any) -> str | None:
+    kind = data.get("type", "command") if isinstance(data, Mapping) else getattr(data, "type", "command")
+    return {"command": "type: command", "http": "type: http"}.get(kind if isinstance(kind, str) else "")
+
+
+Handler = Annotated[
+    Annotated[CommandPart, Tag("type: command")] | Annotated[HttpPart, Tag("type: http")],
+    Discriminator(
+        _tag,
+        custom_error_type="unknown_handler_type",
+        custom_error_message="the types of handlers are `command` and `http`; others need Claude Code itself",
+    ),
+]
+
+
+class MatcherPart(_Part):
+    """Handlers for the tasks (or error kinds) that the matcher names; `sequential`: one after the other."""
+
+    matcher: Annotated[str, AfterValidator(_matcher)] | None = None
+    sequential: bool = False
+    hooks: tuple[Handler, ...]
+
+    def accepts(self, text: str) -> bool:
+        """Apply Claude Code's matcher rules: all, a list of exact names, or an unanchored regular expression."""
+        if not self.matcher or self.matcher == "*":
+            return True
+        if _EXACT.fullmatch(self.matcher):
+            return text in {name.strip() for name in re.split(r"[|,]", self.matcher)}
+        return re.search(self.matcher, text) is not None
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One handler under one event, as configured. `hook_id` is unique within the workspace's event.
+
+    `number` is the place of its group under the event.
+    """
+
+    event_name: str
+    kind: EventKind
+    group: MatcherPart
+    handler: CommandPart | HttpPart
+    number: int = 0
+
+    @property
+    def hook_id(self) -> str:
+        return self.handler.id or f"{self.event_name}-{self.handler.key}"
+
+    @property
+    def is_gate(self) -> bool:
+        """Whether somebody waits for what it says."""
+        return self.kind.is_gate and not self.handler.is_async
+
+    @property
+    def timeout(self) -> float:
+        """Return the seconds after which it is ended."""
+        return self.handler.timeout or (GATE_TIMEOUT_SECONDS if self.is_gate else NEWS_TIMEOUT_SECONDS)
