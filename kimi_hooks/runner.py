@@ -157,6 +157,10 @@ class Runner:
         if self._trouble is not None:
             self._intake.start_over()
             self._trouble = None
+        # In this order: an edit that was made before a file was dropped counts for that file.
+        self._intake.list_files()
+        self._reloading.look()
+        self._parts.settings.renew()
         self._look_again = self._intake.take_batch()
         if not self._is_stopping:
             self._schedule.start_due()
@@ -167,13 +171,11 @@ class Runner:
             self._say_where_we_stand()
 
     def _keep_house(self) -> None:
-        """Look whether config or secrets changed and folders are gone; those not watched, once a second at most."""
+        """Look whether folders are gone; the many that are not watched, once a second at most."""
         now = self._parts.clock.monotonic()
         if self._trouble is not None or now >= self._folders_seen + FOLDERS_SECONDS:
             self._parts.workspace.make_folders()
             self._folders_seen = now
-        self._reloading.look()
-        self._parts.settings.renew()
         try:
             self._watch.renew()
         except OSError:
