@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kimi_hooks import events, notifying, results
 from kimi_hooks.config_hooks import Hook
+from kimi_hooks.errors import OutdatedError
 from kimi_hooks.events import COMPLETED, FAILED, KINDS, NOTIFICATION, Event
 from kimi_hooks.hooks import engine, running, statuses
 from kimi_hooks.journal import deliveries, moments, notifications, switches
@@ -16,14 +17,18 @@ from kimi_hooks.logs import LOGGER
 from kimi_hooks.parts import Parts
 from kimi_hooks.process.protocol import Finished, without_exit
 
-# A verb reads config.yaml as it is now, so news may be owed to a hook that came into it after the start.
-GONE = "the hook {hook!r} is no longer in config.yaml, or came into it after the runner had started: restart the runner"
+GONE = "the hook {hook!r} is no longer in config.yaml, or disableAllHooks is on: nobody is told this by it any more"
 OFF = "the hook {hook!r} is switched off ({why}); switch it on with: kimi-hooks hooks enable {hook}"
 
 
 def deliver(parts: Parts, delivery: Delivery) -> None:
-    """Run the hook that this news is owed to, and record how that went."""
+    """Run the hook that this news is owed to, and record how that went.
+
+    Raises OutdatedError when an edit that we have not read may have brought the hook: a verb may have read it already.
+    """
     hook = engine.find(parts.config, delivery)
+    if hook is None and parts.is_outdated():
+        raise OutdatedError(f"{parts.workspace.config_file}: edited meanwhile; look at it again")
     event = _event(parts, delivery)
     off = parts.journal.read(switches.switched_off).get(delivery.hook_id)
     if off is not None:
@@ -102,9 +107,9 @@ def _keep(db: Connection, parts: Parts, run: HookRun, retry_at: float | None, *,
     """Record the run and, in the same transaction, the news that its hook gave up or is switched off."""
     deliveries.record(db, run, retry_at)
     if run.http_status == statuses.GONE:
-        notifying.receiver_gone(db, parts.config, run)
+        notifying.receiver_gone(db, parts.newest_config, run)
     elif run.outcome == "gave_up" and not quiet:
-        notifying.gave_up(db, parts.config, run)
+        notifying.gave_up(db, parts.newest_config, run)
 
 
 def _give_up(parts: Parts, delivery: Delivery, reason: str) -> None:

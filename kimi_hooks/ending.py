@@ -115,7 +115,7 @@ def record(db: Connection, parts: Parts, result: Mapping[str, Any], call: Call |
     if call is not None and call.fingerprint and result["outcome"] == "done":
         reuse.remember(db, result["task_id"], call.fingerprint)
     tasks.finish(db, result["task_id"], Outcome(result["outcome"]), kind, now)
-    owing.owe(db, parts.config, events.of_result(result), now)
+    owing.owe(db, parts.newest_config, events.of_result(result), now)
 
 
 def _last_call(db: Connection, result: Mapping[str, Any]) -> Taken:

@@ -68,6 +68,10 @@ class UnreachableError(KimiHooksError):
     """Nobody has answered, or nobody has time just now: trying again later may help."""
 
 
+class OutdatedError(KimiHooksError):
+    """config.yaml was edited since this began: look at it again with the new one."""
+
+
 class StoppingError(KimiHooksError):
     """The runner is leaving: what it had begun is done at its next start."""
 

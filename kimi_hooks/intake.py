@@ -50,10 +50,13 @@ class Intake:
         self._listed: deque[str] = deque()
         self._taken_in_a_row = 0
 
-    def take_batch(self) -> float | None:
-        """Take up to 64 files; return in how many seconds the folder is worth another look. Raises OSError."""
+    def list_files(self) -> None:
+        """See what is there, unless files wait that were seen before. Raises OSError."""
         if not self._listed:
             self._listed.extend(self._parts.outbox.arrived())
+
+    def take_batch(self) -> float | None:
+        """Take up to 64 listed files; return in how many seconds the folder is worth another look. Raises OSError."""
         batch = [self._listed.popleft() for _ in range(min(BATCH, len(self._listed)))]
         taken = len(_take(self._parts, batch)) if batch else 0
         self._taken_in_a_row += taken

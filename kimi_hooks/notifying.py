@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from kimi_hooks import owing
@@ -91,6 +92,12 @@ def _about(db: Connection, run: HookRun) -> tuple[dict[str, Any], str]:
         "task_name": entry.name if entry else None,
     }
     return detail, f"{run.event} of {entry.id} ({entry.name})" if entry else run.event
+
+
+def config_broken(db: Connection, config: Config, file: Path, mistakes: str, now: float) -> Notification:
+    """Tell that config.yaml or a template was edited and cannot be used; `config` is the one that counts on."""
+    told = f"{' '.join(mistakes.split())}. What the file said before counts until it is mended, without a restart."
+    return _add(db, config, now, "config_broken", told, {"file": str(file)})
 
 
 def _why(pause: Pause) -> str:

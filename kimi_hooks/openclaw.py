@@ -51,6 +51,8 @@ _QUEUE: Mapping[NotificationType, str] = {
     "hook_disabled": "the hook {hook_id} is switched off since {at}, for its receiver is gone for good. See more with:"
     " {call} hooks runs --hook {hook_id}, and report to the user, who alone decides whether to run:"
     " {call} hooks enable {hook_id}",
+    "config_broken": "an edit of config.yaml or of a hook's template cannot be used, as was seen at {at}: what the file"
+    " said before counts on. See which and why with: {call} status, and report to the user, who mends it",
 }
 _BY_PERSON = f"{_WAIT}. Somebody wanted that: do not wait for answers, and leave it to the user to run: {{call}} resume"
 

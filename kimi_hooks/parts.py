@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kimi_hooks import backoff, limits
 from kimi_hooks.clock import Clock
 from kimi_hooks.config import Config
+from kimi_hooks.edits import Broken, LastGood
 from kimi_hooks.extracts import Extracts
+from kimi_hooks.hooks import command
 from kimi_hooks.hooks.command import Site
 from kimi_hooks.hooks.running import Surroundings
+from kimi_hooks.hooks.template import ScriptTemplate
 from kimi_hooks.journal import standing
 from kimi_hooks.journal.standing import Standing
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.outbox.folder import Outbox
+from kimi_hooks.process.client import Processes
 from kimi_hooks.settings import Settings
 from kimi_hooks.watcher import Bell
 from kimi_hooks.workspace import Workspace
@@ -28,17 +32,65 @@ if TYPE_CHECKING:
 class WatchedSettings(Protocol):
     """`current` is what the settings were when `renew` was last called."""
 
-    current: Settings
+    @property
+    def current(self) -> Settings: ...
 
     def renew(self) -> None: ...
 
 
 @dataclass(frozen=True)
+class Configured:
+    """What one state of config.yaml makes; all of it changes at once. `values` are the config's, for templates."""
+
+    config: Config
+    catalogue: Catalogue
+    client: Client
+    values: Mapping[str, Any]
+
+
+class WatchedConfig(Protocol):
+    """`current` is what config.yaml made, when `renew` was last called, in its last good state, whose bytes are `data`.
+
+    `broken` is its newest state where that cannot be used.
+    """
+
+    @property
+    def current(self) -> Configured: ...
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def broken(self) -> Broken | None: ...
+
+    def renew(self) -> None: ...
+
+    def is_outdated(self) -> bool: ...
+
+    def seconds_to_look(self) -> float | None:
+        """Return in how many seconds an edit may be whole; None when there is none, or the bell will tell."""
+
+
+@dataclass(frozen=True)
+class _Still:
+    """Settings that do not change any more, though their `source` does."""
+
+    current: Settings
+    source: WatchedSettings
+
+    def renew(self) -> None:
+        """There is nothing to look for."""
+
+
+@dataclass(frozen=True)
 class Parts:
-    """`standin` starts the imitation when it is first needed."""
+    """`standin` starts the imitation when it is first needed. What config.yaml makes follows its edits.
+
+    `pinned` is what it makes for something that has begun and goes on with what it began with.
+    """
 
     workspace: Workspace
-    config: Config
+    live: WatchedConfig
     environ: Mapping[str, str]
     settings: WatchedSettings
     clock: Clock
@@ -46,10 +98,48 @@ class Parts:
     journal: Journal
     extracts: Extracts
     outbox: Outbox
-    catalogue: Catalogue
-    client: Client
     standin: Callable[[], Endpoint]
-    site: Site
+    processes: Processes
+    templates: LastGood[ScriptTemplate] = field(default_factory=lambda: LastGood(command.load_template))
+    pinned: Configured | None = None
+
+    @property
+    def config(self) -> Config:
+        return self._made.config
+
+    @property
+    def newest_config(self) -> Config:
+        """The config as it is now, whatever is pinned: which hooks an event is owed to, it says when that happens."""
+        return self.live.current.config
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._made.catalogue
+
+    @property
+    def client(self) -> Client:
+        return self._made.client
+
+    @property
+    def site(self) -> Site:
+        home, runs = self.workspace.home, self.workspace.hook_runs
+        return Site(home, runs, self._made.values, self.processes, self.templates)
+
+    @property
+    def _made(self) -> Configured:
+        return self.pinned or self.live.current
+
+    def is_outdated(self) -> bool:
+        """Tell whether config.yaml was edited since these parts were made of it."""
+        return self._made is not self.live.current or self.live.is_outdated()
+
+    def fixed(self) -> Parts:
+        """Return the parts for a call or a hook that begins now: neither config nor settings change under it.
+
+        Those of a call give the newest again, for a hook that is asked at a gate of it.
+        """
+        source = self.settings.source if isinstance(self.settings, _Still) else self.settings
+        return replace(self, pinned=self.live.current, settings=_Still(source.current, source))
 
     @property
     def surroundings(self) -> Surroundings:

@@ -13,7 +13,7 @@ Work = Callable[[], None]
 
 
 class Pool:
-    """Runs work in up to `size` threads.
+    """Runs work in up to `size` threads; what runs when the pool shrinks is finished.
 
     Not concurrent.futures: that joins its threads at exit, and a call may last an hour. Nobody waits for these, and the
     journal makes it safe to leave one behind.
@@ -24,7 +24,7 @@ class Pool:
         self._name = name
         self._size = size
         self._on_done = on_done
-        self._work: queue.SimpleQueue[Work] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
         self._busy = 0
@@ -49,9 +49,18 @@ class Pool:
             # Not threading.Thread: its start() waits until the new thread has run, which takes long when many do.
             _thread.start_new_thread(self._serve, ())
 
+    def resize(self, size: int) -> None:
+        """Let the pool grow, or end threads as soon as they have nothing to do."""
+        with self._lock:
+            self._size = size
+            leaving = max(0, self._threads - size)
+            # Counted as gone already: so many will take a None, whichever they are.
+            self._threads -= leaving
+        for _ in range(leaving):
+            self._work.put(None)
+
     def _serve(self) -> None:
-        while True:
-            work = self._work.get()
+        while (work := self._work.get()) is not None:
             try:
                 work()
             except Exception:  # noqa: BLE001 - a thread must outlive what it was given

@@ -11,22 +11,23 @@ from functools import partial
 from types import FrameType
 
 from kimi_hooks import deliveries, derived, recovery
-from kimi_hooks.errors import JournalError, StoppingError, WorkspaceError
-from kimi_hooks.hooks import check
+from kimi_hooks.errors import JournalError, OutdatedError, StoppingError, WorkspaceError
 from kimi_hooks.intake import Intake
 from kimi_hooks.journal import deliveries as owed
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.deliveries import Delivery
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.standing import Standing
+from kimi_hooks.kimi.catalogue import Catalogue
 from kimi_hooks.kimi.failure import without_userinfo
 from kimi_hooks.lock import Holder, Lock
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.parts import Parts
-from kimi_hooks.pool import Pool
+from kimi_hooks.reloading import Reloading
 from kimi_hooks.schedule import Schedule
+from kimi_hooks.settings import Settings
 from kimi_hooks.watcher import Watch
-from kimi_hooks.workspace import SECRETS_NAME
+from kimi_hooks.workspace import CONFIG_NAME, SECRETS_NAME
 
 TROUBLE_SECONDS = 5.0
 FOLDERS_SECONDS = 1.0
@@ -46,9 +47,8 @@ class Runner:
         self._on_ready = on_ready
         self._lock = Lock(parts.workspace.lock_file)
         self._watch = Watch()
-        # Twice: as many answers may be put away while the next calls are under way.
-        self._calls = Pool("call", 2 * parts.config.limits.concurrency, parts.bell.ring)
-        self._hooks = Pool("hook", parts.config.limits.hooks, parts.bell.ring)
+        self._reloading = Reloading(parts)
+        self._calls, self._hooks = self._reloading.calls, self._reloading.hooks
         self._intake = Intake(parts)
         self._schedule = Schedule(parts, self._calls)
         self._is_stopping = False
@@ -61,7 +61,8 @@ class Runner:
         self._folders_seen = float("-inf")
         self._is_ready = False
         self.has_failures = False
-        self._told_mark: str | None = None
+        self._told: tuple[Settings, Catalogue] | None = None
+        self._told_holder: Holder | None = None
 
     @property
     def left_work_behind(self) -> bool:
@@ -84,7 +85,7 @@ class Runner:
         try:
             self.startup()
         except BaseException:
-            self._parts.site.processes.close()
+            self._parts.processes.close()
             self._parts.journal.close()
             raise
         try:
@@ -96,12 +97,7 @@ class Runner:
         """Take the lock, set the watch, put right what a killed runner left, list the outbox once."""
         self._lock.take()
         self._set_watch()
-        for problem in check.problems(self._parts.config, self._parts.workspace.home):
-            LOGGER.warning("hook %s is not in order: %s", problem.hook_id, problem.message)
-        if any(self._parts.config.each_hook()):
-            with contextlib.suppress(OSError):
-                # Else the first hook waits for it; what hinders now is told then.
-                self._parts.site.processes.warm_up()
+        self._reloading.begin()
         for entry in recovery.recover(self._parts):
             self._schedule.carry_on(entry)
         self._turn()
@@ -135,7 +131,7 @@ class Runner:
             # What cannot be written now is written at the next start.
             self._refresh(self._parts.look())
             self.has_failures = self._look_for_failures()
-        self._parts.site.processes.close()
+        self._parts.processes.close()
         if not self.left_work_behind:
             # Otherwise threads still use the journal, and the kernel releases the lock when the last one is gone.
             self._parts.journal.close()
@@ -161,6 +157,10 @@ class Runner:
         if self._trouble is not None:
             self._intake.start_over()
             self._trouble = None
+        # In this order: an edit that was made before a file was dropped counts for that file.
+        self._intake.list_files()
+        self._reloading.look()
+        self._parts.settings.renew()
         self._look_again = self._intake.take_batch()
         if not self._is_stopping:
             self._schedule.start_due()
@@ -171,12 +171,11 @@ class Runner:
             self._say_where_we_stand()
 
     def _keep_house(self) -> None:
-        """Look whether secrets changed and folders are gone; the many that are not watched, once a second at most."""
+        """Look whether folders are gone; the many that are not watched, once a second at most."""
         now = self._parts.clock.monotonic()
         if self._trouble is not None or now >= self._folders_seen + FOLDERS_SECONDS:
             self._parts.workspace.make_folders()
             self._folders_seen = now
-        self._parts.settings.renew()
         try:
             self._watch.renew()
         except OSError:
@@ -206,14 +205,17 @@ class Runner:
         if self._is_stopping or not self._hooks.free or due is None or due > now:
             return
         started = self._parts.journal.write(lambda db: owed.start_due(db, now, self._hooks.free, standing.newest_news))
+        parts = self._parts.fixed()
         for delivery in started:
-            self._hooks.submit(partial(self._deliver_one, delivery))
+            self._hooks.submit(partial(self._deliver_one, parts, delivery))
 
-    def _deliver_one(self, delivery: Delivery) -> None:
+    def _deliver_one(self, parts: Parts, delivery: Delivery) -> None:
         try:
-            deliveries.deliver(self._parts, delivery)
+            deliveries.deliver(parts, delivery)
         except StoppingError as error:
             LOGGER.info("%s hook %s: %s", delivery.about, delivery.hook_id, error)
+        except OutdatedError:
+            self._undelivered.append(delivery)
         except OSError as error:
             LOGGER.error("%s: hook %s could not be run just now: %s", delivery.about, delivery.hook_id, error)
             self._undelivered.append(delivery)
@@ -228,8 +230,7 @@ class Runner:
         if self._hooks.free:
             instants.append(standing.news_due)
         waits = [max(0.0, instant - standing.now) for instant in instants if instant is not None]
-        if self._look_again is not None:
-            waits.append(self._look_again)
+        waits += [wait for wait in (self._look_again, self._reloading.seconds_to_look()) if wait is not None]
         return min([*waits, LONGEST_SLEEP_SECONDS]) if waits else None
 
     def _is_drained(self) -> bool:
@@ -248,7 +249,7 @@ class Runner:
         try:
             self._watch.add(workspace.outbox, ring)
             self._watch.add(workspace.bell, ring)
-            self._watch.add(workspace.home, ring, names=frozenset({SECRETS_NAME}))
+            self._watch.add(workspace.home, ring, names=frozenset({CONFIG_NAME, SECRETS_NAME}))
             self._watch.start()
         except OSError as error:
             raise WorkspaceError(
@@ -257,18 +258,22 @@ class Runner:
 
     def _say_where_we_stand(self) -> None:
         """Let other processes know that we are at work, whom we ask, and whether tasks wait for a key."""
-        settings = self._parts.settings.current
-        if settings.mark == self._told_mark:
+        settings, catalogue = now = self._parts.settings.current, self._parts.catalogue
+        if now == self._told:
             return
-        self._told_mark = settings.mark
+        self._told = now
         key_from = settings.origins.get("KIMI_API_KEY")
         key = f"key from {key_from}" if key_from else "no key"
         url, model = settings.values["KIMI_API_URL"], settings.values["KIMI_MODEL"]
-        kimi = f"{without_userinfo(url)}, {self._parts.catalogue.named(model, url)}, {key}"[:LONGEST_TOLD]
-        self._lock.say(Holder(os.getpid(), ready=True, lacks_key=key_from is None, mark=settings.mark, kimi=kimi))
+        kimi = f"{without_userinfo(url)}, {catalogue.named(model, url)}, {key}"[:LONGEST_TOLD]
+        holder = Holder(os.getpid(), ready=True, lacks_key=key_from is None, mark=settings.mark, kimi=kimi)
+        if holder == self._told_holder:
+            return
+        self._lock.say(holder)
+        self._told_holder = holder
         if key_from is None:
             LOGGER.warning("no KIMI_API_KEY: tasks for Kimi wait; set it in %s", self._parts.workspace.secrets_file)
-        if (about := self._parts.catalogue.about(model, url)) is not None:
+        if (about := catalogue.about(model, url)) is not None:
             LOGGER.warning("KIMI_MODEL (%s): %s", settings.origins["KIMI_MODEL"], about)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -49,7 +49,7 @@ class Schedule:
 
     def carry_on(self, entry: Entry) -> None:
         """Take a task to its end whose answer is on the disk already."""
-        self._started.work(entry, partial(ending.carry_on, self._parts, entry.id))
+        self._started.work(entry, partial(ending.carry_on, self._parts.fixed(), entry.id))
 
     def next_instant(self, standing: Standing) -> float | None:
         """Return when to look again, in seconds since 1970: a start, a retry, a free slot or a time-out."""
@@ -176,11 +176,11 @@ class Schedule:
         for entry, spec in self._parts.journal.read(partial(reuse.to_look_up, now=now, limit=limit)):
             if entry.id not in under_way and self._started.free_threads:
                 self._looked_for.add(entry.id)
-                self._started.work(entry, partial(self._look_for_answer, entry, spec))
+                self._started.work(entry, partial(self._look_for_answer, self._parts.fixed(), entry, spec))
 
-    def _look_for_answer(self, entry: Entry, spec: str) -> None:
+    def _look_for_answer(self, parts: Parts, entry: Entry, spec: str) -> None:
         try:
-            reusing.look_for_answer(self._parts, entry, tasks.parse(spec))
+            reusing.look_for_answer(parts, entry, tasks.parse(spec))
         except (OSError, JournalError):
             raise
         except Exception:  # noqa: BLE001 - the task must not wait for ever for what is only a help

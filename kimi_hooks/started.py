@@ -81,9 +81,9 @@ class Started:
         return max(0, self._pool.free)
 
     def run(self, entry: Entry, spec: str) -> None:
-        """Make the task's call."""
-        call = _Call(entry, self._parts.clock.now())
-        self._submit(call, lambda: worker.run(self._parts, entry, tasks.parse(spec), _Told(self, call)))
+        """Make the task's call, with the config as it is now."""
+        call, parts = _Call(entry, self._parts.clock.now()), self._parts.fixed()
+        self._submit(call, lambda: worker.run(parts, entry, tasks.parse(spec), _Told(self, call)))
 
     def work(self, entry: Entry, work: Callable[[], object]) -> None:
         """Do other work for a task, which takes no place among the calls."""

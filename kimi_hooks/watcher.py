@@ -54,6 +54,11 @@ class _Ringer(FileSystemEventHandler):
         self._names = names
         self.folder_has_gone = False
 
+    @property
+    def filter(self) -> list[type[FileSystemEvent]] | None:
+        """All events: where names count, each does, and one may not stand for many."""
+        return None if self._names is None else [FileSystemEvent]
+
     def on_any_event(self, event: FileSystemEvent) -> None:
         if isinstance(event, DirDeletedEvent):
             # We ask for DELETE_SELF only, so this is the folder. One made anew may well get the same inode.
@@ -119,7 +124,8 @@ class Watch:
         identity = _identity(watched.folder)
         watched.handler.folder_has_gone = False
         # watchdog does not follow links, and outbox/ or results/ may well be one.
-        watched.watch = self._observer.schedule(watched.handler, os.path.realpath(watched.folder))
+        path = os.path.realpath(watched.folder)
+        watched.watch = self._observer.schedule(watched.handler, path, event_filter=watched.handler.filter)
         watched.identity = identity
 
 

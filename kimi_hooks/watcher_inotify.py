@@ -41,25 +41,29 @@ class DoorbellEmitter(InotifyEmitter):
         super().on_thread_start()
         if self._inotify is not None:
             # What came in between is not lost: whoever sets a watch looks into the folder afterwards.
-            self._inotify._move_event_grouper = _Unpaired()  # noqa: SLF001 - there is no other way in
+            grouper = _Unpaired(each_counts=self._event_filter is not None)
+            self._inotify._move_event_grouper = grouper  # noqa: SLF001 - there is no other way in
 
 
 class _Unpaired(InotifyMoveEventGrouper):
     """Hands events on as they come, and of those for plain names one at a time: it rings for all that wait.
 
+    Unless `each_counts`, where a name is waited for among others.
+
     We never ask for MOVED_FROM, so a MOVED_TO has no other half, and to look for it among all events that wait would
     make a flood cost the square of its size. Dotfiles are never left out: where they count, each counts by its name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, each_counts: bool) -> None:
         super().__init__()
+        self._each_counts = each_counts
         self._is_waiting = False
 
     def get_queued_moved_from_event(self, cookie: int) -> None:  # noqa: ARG002 - watchdog's signature
         return None
 
     def put_event(self, event: PathedInotifyEvent) -> None:
-        if _is_plain(event):
+        if _is_plain(event) and not self._each_counts:
             if self._is_waiting:
                 return
             self._is_waiting = True

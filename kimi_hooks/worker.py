@@ -180,7 +180,7 @@ def _pause(parts: Parts, entry: Entry, failure: CallFailure, took: Taken, pause:
     """Pause the queue for a reason that is not the task's: the task is as if it had not been sent."""
 
     def put_back(db: Connection) -> None:
-        notifying.pause(db, parts.config, pause, parts.clock.now())
+        notifying.pause(db, parts.newest_config, pause, parts.clock.now())
         tasks.take(db, entry, None, took, parts.clock.now())
         tasks.put_back(db, entry.id, pause.why)
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kimi_hooks import config_note
+from kimi_hooks import atomic, config_note
 from kimi_hooks.config_note import Basics
-from kimi_hooks.errors import WorkspaceError
+from kimi_hooks.errors import ConfigError, WorkspaceError
 
 if TYPE_CHECKING:
     from kimi_hooks.config import Config
 
 CONFIG_NAME = "config.yaml"
 SECRETS_NAME = ".env.kimi"
+GONE = "{file}: it is gone; put it back"
 # The file may be broken elsewhere and is still the workspace's; so this is not asked of a YAML parser.
 _MARK = re.compile(r"^workspace:[ \t]*1[ \t]*(#.*)?\r?$", re.MULTILINE)
 
@@ -99,6 +101,11 @@ class Workspace:
     def config_note(self) -> Path:
         return self.spool / "config-checked.json"
 
+    @property
+    def good_config(self) -> Path:
+        """What config.yaml said when the runner last could use it."""
+        return self.spool / "config-last-good.yaml"
+
     def result_file(self, task_id: str) -> Path:
         return self.results / f"{task_id}.json"
 
@@ -175,21 +182,35 @@ def _way_out(workspace: Workspace) -> str:
     return told + named
 
 
-def read_config(workspace: Workspace) -> Config:
-    """Return the checked config.yaml. Raises WorkspaceError when there is none, ConfigError when it is wrong."""
-    return _checked(workspace, _config_bytes(workspace))
+def read_config(workspace: Workspace, *, or_last_good: bool = False) -> Config:
+    """Return the checked config.yaml. Raises WorkspaceError when there is none, ConfigError when it is wrong.
+
+    `or_last_good`: while it is wrong, what the runner goes on with counts, if it is known.
+    """
+    try:
+        return checked(workspace, config_bytes(workspace))
+    except (ConfigError, WorkspaceError):
+        if or_last_good and (data := _good_bytes(workspace)) is not None:
+            return checked(workspace, data)
+        raise
 
 
-def read_basics(workspace: Workspace) -> Basics:
+def read_basics(workspace: Workspace, *, or_last_good: bool = False) -> Basics:
     """Return the few values of config.yaml that dispatching takes, checked once after each edit.
 
-    Raises what `read_config` raises.
+    As `read_config`, and raises what that raises.
     """
-    data = _config_bytes(workspace)
-    return config_note.read(workspace.config_note, data) or _checked(workspace, data).basics
+    try:
+        data = config_bytes(workspace)
+        return config_note.read(workspace.config_note, data) or checked(workspace, data).basics
+    except (ConfigError, WorkspaceError):
+        if or_last_good:
+            return read_config(workspace, or_last_good=True).basics
+        raise
 
 
-def _config_bytes(workspace: Workspace) -> bytes:
+def config_bytes(workspace: Workspace) -> bytes:
+    """Return config.yaml as it is. Raises WorkspaceError when there is none, or when it cannot be read."""
     require(workspace)
     try:
         return workspace.config_file.read_bytes()
@@ -197,7 +218,8 @@ def _config_bytes(workspace: Workspace) -> bytes:
         raise _unreadable(workspace, error) from error
 
 
-def _checked(workspace: Workspace, data: bytes) -> Config:
+def checked(workspace: Workspace, data: bytes) -> Config:
+    """Return the config in a config.yaml of these bytes. Raises WorkspaceError and ConfigError."""
     from kimi_hooks import config  # noqa: PLC0415 - most of what a verb takes to start; dispatch can do without
 
     try:
@@ -207,6 +229,20 @@ def _checked(workspace: Workspace, data: bytes) -> Config:
     found = config.parse(text.replace("\r\n", "\n").replace("\r", "\n"), str(workspace.config_file))
     config_note.write(workspace.config_note, data, found.basics)
     return found
+
+
+def keep_good(workspace: Workspace, data: bytes) -> None:
+    """Keep what a good config.yaml says for the verbs that hooks run; raises nothing, for it is only a help."""
+    with contextlib.suppress(OSError):
+        if _good_bytes(workspace) != data:
+            atomic.write_bytes(workspace.good_config, data, mode=0o600, synced=False)
+
+
+def _good_bytes(workspace: Workspace) -> bytes | None:
+    try:
+        return workspace.good_config.read_bytes()
+    except OSError:
+        return None
 
 
 def _unreadable(workspace: Workspace, error: Exception) -> WorkspaceError:

@@ -24,10 +24,12 @@ def test_a_file_that_must_settle_is_taken_when_the_last_batch_was_empty(house: H
     for number in range(BATCH + 1):
         house.drop(f"{number:03}.md", str(number))
     (house.workspace.outbox / "empty.md").touch()
+    intake.list_files()
     again = intake.take_batch()
     (house.workspace.outbox / f"{BATCH:03}.md").unlink()
     while again is not None:
         seconds[0] += again
+        intake.list_files()
         again = intake.take_batch()
     assert list(house.workspace.outbox.iterdir()) == []
     assert len(house.entries()) == BATCH + 1

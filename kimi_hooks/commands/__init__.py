@@ -31,3 +31,8 @@ class Home:
 def print_json(value: Any) -> None:
     """Print a value as indented JSON on stdout, for scripts and people."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def is_in_hook(environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether we were called by a hook of a runner, which may know a better config.yaml than there is just now."""
+    return bool(environ.get("KIMI_EVENT_ID"))

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from kimi_hooks.commands import Home, completing, json_option, print_json
+from kimi_hooks.commands import Home, completing, is_in_hook, json_option, print_json
 from kimi_hooks.commands.ended import ended_result, meant
 from kimi_hooks.config import LANGUAGES, Language
 from kimi_hooks.errors import KimiHooksError
@@ -41,7 +41,7 @@ def report_command(home: Home, task_id: str | None, lang: Language | None, as_js
 def _language(workspace: Workspace) -> Language:
     """Return the configured language, or the environment's; a broken config keeps nobody from reading a result."""
     try:
-        configured = read_config(workspace).report.lang
+        configured = read_config(workspace, or_last_good=is_in_hook()).report.lang
     except KimiHooksError as error:
         click.echo(f"kimi-hooks: the language is taken from the environment, for {error}", err=True)
         configured = None

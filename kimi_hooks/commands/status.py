@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,7 +17,8 @@ from kimi_hooks.commands import Home, json_option, next_call, print_json
 from kimi_hooks.commands.next_call import NextCall
 from kimi_hooks.commands.telling import pause_told, spelt
 from kimi_hooks.config import Config
-from kimi_hooks.errors import ConfigError
+from kimi_hooks.edits import content_mark
+from kimi_hooks.errors import ConfigError, WorkspaceError
 from kimi_hooks.journal import deliveries, facts, tasks
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.store import Connection, Journal, open_existing
@@ -26,7 +28,7 @@ from kimi_hooks.outbox.folder import dropped
 from kimi_hooks.show import harmless
 from kimi_hooks.states import State
 from kimi_hooks.waiting import DROPPED
-from kimi_hooks.workspace import Workspace, read_config
+from kimi_hooks.workspace import GONE, Workspace, read_config
 
 LISTED = 20
 OPEN_STATES = (State.EXECUTING, State.AVAILABLE, State.RETRYABLE, State.HELD)
@@ -46,11 +48,12 @@ class _HeldUp:
 def status_command(home: Home, as_json: bool) -> None:
     """Tell whether a runner is at work, how many tasks are in each state, what runs and what waits."""
     workspace = home.find()
-    config, mistake = _config(workspace)
-    journal = open_existing(workspace.journal_file)
     holder = lock.holder(workspace.lock_file)
+    config, mistake = _config(workspace, holder)
+    journal = open_existing(workspace.journal_file)
     held_up = _held_up(journal, holder, config)
-    status = {**_status(workspace, journal, holder, held_up), "config_error": mistake}
+    broken = _broken_templates(workspace, journal) if holder is not None else []
+    status = {**_status(workspace, journal, holder, held_up), "config_error": mistake, "broken_templates": broken}
     journal.close()
     if as_json:
         print_json(status)
@@ -58,12 +61,33 @@ def status_command(home: Home, as_json: bool) -> None:
         _print(workspace, status, held_up)
 
 
-def _config(workspace: Workspace) -> tuple[Config, str | None]:
-    """Return the config, or the defaults and what is wrong: a runner at work goes on with what it has read."""
+def _config(workspace: Workspace, holder: Holder | None) -> tuple[Config, str | None]:
+    """Return the config that counts, and what is wrong with the file: a runner at work goes on with the last good one.
+
+    Raises WorkspaceError when there is no file and no runner.
+    """
     try:
         return read_config(workspace), None
     except ConfigError as error:
-        return Config(), str(error)
+        mistake = str(error)
+    except WorkspaceError as error:
+        if holder is None:
+            raise
+        mistake = str(error) if workspace.config_file.exists() else GONE.format(file=workspace.config_file)
+    try:
+        return read_config(workspace, or_last_good=holder is not None), mistake
+    except (ConfigError, WorkspaceError):
+        return Config(), mistake
+
+
+def _broken_templates(workspace: Workspace, journal: Journal) -> list[dict[str, str]]:
+    """Return the templates that the runner found broken, and that have not been edited since."""
+    edits = journal.read(facts.broken_edits)
+    return [
+        {"file": file, "message": edit.message}
+        for file, edit in edits.items()
+        if file != str(workspace.config_file) and content_mark(Path(file)) == edit.mark
+    ]
 
 
 def _held_up(journal: Journal, holder: Holder | None, config: Config) -> _HeldUp:
@@ -122,6 +146,10 @@ def _print(workspace: Workspace, status: dict[str, Any], held_up: _HeldUp) -> No
     click.echo(f"workspace  {status['home']}")
     if status["config_error"]:
         click.echo(f"config     {status['config_error']}")
+    for broken in status["broken_templates"]:
+        click.echo(f"template   {broken['message']}")
+    if runner["pid"] and (status["config_error"] or status["broken_templates"]):
+        click.echo("           until that is mended, the runner goes on with what was there before")
     at_work = "finishing what runs, then it stops" if runner["stopping"] else "running"
     click.echo(f"runner     {at_work} (process {runner['pid']})" if runner["pid"] else f"runner     {stopped}")
     if status["kimi"]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from kimi_hooks import atomic
 from kimi_hooks.config_hooks import CommandPart, Hook
+from kimi_hooks.edits import LastGood, Stamp
 from kimi_hooks.errors import LaunchError
 from kimi_hooks.events import FIELDS
 from kimi_hooks.hooks import template
@@ -35,12 +36,16 @@ _FIRST_WORD = re.compile(r"\s*(?P<word>\S+)(?P<rest>.*)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Site:
-    """Where hooks run: the workspace, the folder for their runs, and the values of config.yaml for templates."""
+    """Where hooks run: the workspace, the folder for their runs, and the values of config.yaml for templates.
+
+    `templates` knows the last good state of each.
+    """
 
     home: Path
     runs: Path
     config: Mapping[str, Any]
     processes: Processes
+    templates: LastGood[template.ScriptTemplate]
 
 
 def run(
@@ -53,7 +58,7 @@ def run(
     cannot be rendered, and what `Processes.run` raises.
     """
     folder = site.runs / f"{hook_input['event_id']}.{random.getrandbits(40):010x}"
-    script = _rendered(handler, {**hook_input, "config": site.config}, folder, site.home)
+    script = _rendered(handler, {**hook_input, "config": site.config}, folder, site)
     run_it = partial(
         site.processes.run,
         keep=folder,
@@ -105,21 +110,28 @@ def script_template(handler: CommandPart, home: Path) -> template.ScriptTemplate
 
     Raises TemplateError when a tag stands where its value could be evaluated, or the file cannot be read.
     """
+    file = template_file(handler, home)
+    return load_template(file, atomic.stamp(file)) if file else None
+
+
+def template_file(handler: CommandPart, home: Path) -> Path | None:
+    """Return the template that a handler starts with, None for a plain command."""
     word = first_word(handler)
-    return _loaded(home / word, atomic.stamp(home / word)) if word.endswith(TEMPLATE_ENDING) else None
+    return home / word if word.endswith(TEMPLATE_ENDING) else None
 
 
 @lru_cache(maxsize=128)
-def _loaded(path: Path, _stamp: tuple[int, int, int] | None) -> template.ScriptTemplate:
+def load_template(path: Path, _stamp: Stamp) -> template.ScriptTemplate:
     """Load a template once for each state of its file: to check it takes longer than to run a short script."""
     return template.load(path, TEMPLATE_NAMES)
 
 
-def _rendered(handler: CommandPart, values: Mapping[str, Any], folder: Path, home: Path) -> list[str]:
+def _rendered(handler: CommandPart, values: Mapping[str, Any], folder: Path, site: Site) -> list[str]:
     """Return the words that run the handler's template, rendered into the folder; none for a plain command."""
-    script = script_template(handler, home)
-    if script is None:
+    file = template_file(handler, site.home)
+    if file is None:
         return []
+    script = site.templates.get(file)
     text = script.render(values)
     folder.mkdir(mode=0o700)
     rendered = folder / "script"

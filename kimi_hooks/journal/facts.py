@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from kimi_hooks.journal.store import Connection
@@ -17,6 +18,8 @@ WAIVED = "budget_waived"
 SLOWED = "slowed"
 # How the wall clock stood to the time since boot when it was last looked at, and in which boot.
 CLOCK = "clock"
+# The files whose newest state cannot be used, and what is wrong with it.
+BROKEN = "broken"
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,27 @@ def slow(db: Connection, given: Slowed | None) -> None:
         db.execute("DELETE FROM facts WHERE key = ?", (SLOWED,))
     else:
         put(db, SLOWED, json.dumps(asdict(given)))
+
+
+@dataclass(frozen=True)
+class BrokenEdit:
+    """What is wrong with a file whose content has this mark (see `edits.content_mark`)."""
+
+    mark: str
+    message: str
+
+
+def broken_edits(db: Connection) -> dict[str, BrokenEdit]:
+    """Return the files that the runner found broken while it worked, and what is wrong with each."""
+    return {file: BrokenEdit(**told) for file, told in json.loads(value(db, BROKEN) or "{}").items()}
+
+
+def note_broken_edits(db: Connection, given: Mapping[str, BrokenEdit]) -> None:
+    """Write down which files are broken now; no others are."""
+    if given:
+        put(db, BROKEN, json.dumps({file: asdict(edit) for file, edit in given.items()}))
+    else:
+        db.execute("DELETE FROM facts WHERE key = ?", (BROKEN,))
 
 
 def value(db: Connection, key: str) -> str | None:

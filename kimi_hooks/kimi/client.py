@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +44,12 @@ class Client:
         self._way = Way(connect_timeout=connect_timeout, idle_timeout=idle_timeout, clock=clock, trust_env=trust_env)
         self._clock = clock
         self._stream = stream
+
+    def tuned(self, connect_timeout: float, idle_timeout: float, *, stream: bool) -> Client:
+        """Return a client with other times; connections and calls under way are shared, so either can end any call."""
+        other = copy(self)
+        other._way, other._stream = self._way.tuned(connect_timeout, idle_timeout), stream  # noqa: SLF001 - our own
+        return other
 
     def ask(
         self,

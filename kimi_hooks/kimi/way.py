@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +36,12 @@ class Way:
         self.clock = clock
         self.sessions = Sessions(trust_env=trust_env)
         self._calls = Calls()
+
+    def tuned(self, connect_timeout: float, idle_timeout: float) -> Way:
+        """Return the same way with other times."""
+        other = copy(self)
+        other.connect_timeout, other.idle_timeout = connect_timeout, idle_timeout
+        return other
 
     @contextmanager
     def open(self, call_id: str, endpoint: Endpoint, deadline: float | None) -> Iterator[Line]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
-import signal
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -41,13 +39,16 @@ class _Stillness:
 
 
 class Outbox:
-    """The folder as the runner sees it. It remembers how long unfinished files have been still."""
+    """The folder as the runner sees it. It remembers how long unfinished files have been still.
+
+    `settle_seconds` may be set at any time.
+    """
 
     def __init__(self, folder: Path, incoming: Path, clock: Clock, settle_seconds: float) -> None:
         self._folder = folder
         self._incoming = incoming
         self._clock = clock
-        self._settle = settle_seconds
+        self.settle_seconds = settle_seconds
         self._still: dict[str, _Stillness] = {}
         self._warned: set[str] = set()
         self._failed: dict[str, int] = {}
@@ -66,8 +67,8 @@ class Outbox:
         """
         if not self._still:
             return None
-        left = min(still.since for still in self._still.values()) + self._settle - self._clock.monotonic()
-        return max(0.0, left) or self._settle
+        left = min(still.since for still in self._still.values()) + self.settle_seconds - self._clock.monotonic()
+        return max(0.0, left) or self.settle_seconds
 
     def claim(self, names: Iterable[str], is_known: Callable[[str], bool]) -> list[Claim]:
         """Move those that are complete to `spool/incoming/` under their task ids and put both folders on the disk.
@@ -124,7 +125,7 @@ class Outbox:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
             return True
-        open_for_writing = _held_open(path) if status.st_size else None
+        open_for_writing = atomic.held_open(path) if status.st_size else None
         if open_for_writing is None:
             return self._has_settled(path.name, status)
         self._still.pop(path.name, None)
@@ -136,7 +137,7 @@ class Outbox:
         if known is None or (known.size, known.mtime_ns) != (status.st_size, status.st_mtime_ns):
             self._still[name] = _Stillness(status.st_size, status.st_mtime_ns, now)
             return False
-        return now - known.since >= self._settle
+        return now - known.since >= self.settle_seconds
 
     def _try_to_move(self, name: str, task_id: str) -> Claim | None:
         """Claim the file unless it has gone or is not complete; one that cannot be moved is left until it changes."""
@@ -184,29 +185,6 @@ class Outbox:
         temporary.replace(target)
         atomic.sync_folder(target.parent)
         staged.unlink()
-
-
-def _held_open(path: Path) -> bool | None:
-    """Tell whether anybody holds the file open for writing; None when the system will not say.
-
-    A read lease is granted only when nobody does (fcntl(2), F_SETLEASE): microseconds, where waiting for stillness
-    takes half a second. Closing the file gives the lease back.
-    """
-    if not hasattr(fcntl, "F_SETLEASE"):
-        return None
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        # A writer that opens the file just now breaks the lease, which sends a signal: SIGIO would end the process.
-        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-    except OSError as error:
-        return True if error.errno == errno.EAGAIN else None
-    finally:
-        os.close(fd)
-    return False
 
 
 def _cut(name: str) -> str:

@@ -64,7 +64,7 @@ def test_want_of_descriptors_is_no_run_of_the_hook(house: House, monkeypatch: py
     house.hook("#!/bin/sh\nexit 1\n", retries=1)
     house.drop("a.md", "a")
     parts = house.parts()
-    Runner(replace(parts, site=replace(parts.site, processes=_Wanting(3)))).run(drain=True)
+    Runner(replace(parts, processes=_Wanting(3))).run(drain=True)
     assert [(run.outcome, run.exit_code) for run in house.runs()] == [("retry", 1), ("gave_up", 1)]
 
 
