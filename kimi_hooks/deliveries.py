@@ -75,12 +75,12 @@ def _existing(file: Path) -> str | None:
 
 def _outcome(delivery: Delivery, hook: Hook, finished: Finished) -> RunOutcome:
     outcome = engine.judge(finished)
-    return "gave_up" if outcome == "retry" and delivery.attempts - delivery.crashes > hook.handler.retries else outcome
+    return "gave_up" if outcome == "retry" and delivery.tries > hook.handler.retries else outcome
 
 
 def _record(parts: Parts, delivery: Delivery, finished: Finished, outcome: RunOutcome, *, quiet: bool = False) -> None:
     now = parts.clock.now()
-    wait = max(parts.pause_after(delivery.attempts), finished.retry_after or 0.0)
+    wait = max(parts.pause_after(delivery.tries), finished.retry_after or 0.0)
     run = HookRun(
         hook_id=delivery.hook_id,
         event=delivery.event,

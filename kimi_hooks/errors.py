@@ -56,6 +56,14 @@ class UnknownHookError(KimiHooksError):
     """No hook of this id is configured, and none has run: look the id up."""
 
 
+class UnknownRunError(KimiHooksError):
+    """No run of a hook has this number: look the number up."""
+
+
+class GateRunError(KimiHooksError):
+    """The run was a question at a gate, and the task has gone on since: dispatch the task again."""
+
+
 class NotEndedError(KimiHooksError):
     """The task has not ended, so there is nothing to tell yet: wait for it."""
 

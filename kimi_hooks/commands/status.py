@@ -167,6 +167,7 @@ def _print(workspace: Workspace, status: dict[str, Any], held_up: _HeldUp) -> No
 def _hook_counts(status: dict[str, Any]) -> dict[str, int]:
     """Count the hooks; those that the journal calls running, with nobody at work, were cut."""
     counts: dict[str, int] = dict(status["deliveries"])
+    counts["waiting behind an earlier one"] = counts.pop("behind", 0)
     if not status["runner"]["pid"] and "running" in counts:
         counts["cut (to be run again at the next start)"] = counts.pop("running")
     return counts

@@ -57,6 +57,13 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
+    def end_children(self) -> None:
+        """Kill what it has left, those in groups of their own too: a shell with job control gives each child one."""
+        self.signal(signal.SIGKILL)
+        for pid in _session(self.pid):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
     def finish(self, *, timed_out: bool) -> Finished:
         """Collect what it left when it has ended; let go of it."""
         with self._opened:
@@ -93,6 +100,19 @@ def _start(command: Command, stdin: int, stdout: Output, stderr: Output) -> subp
         if isinstance(error, OSError) and error.errno in OUR_OWN_WANT:
             raise
         raise LaunchError(f"{command.argv[0]}: cannot be started: {error}") from error
+
+
+def _session(leader: int) -> Iterator[int]:
+    """Yield the processes of a session, where the system lists them as Linux does.
+
+    https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+    """
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # What stands before the last bracket is the program's name, which may hold anything.
+            _, _, _, session, *_ = file.read_bytes().rpartition(b")")[2].split()
+            if int(session) == leader:
+                yield int(file.parent.name)
 
 
 @contextlib.contextmanager

@@ -114,7 +114,7 @@ class Launcher:
     def _finish(self, run: _Run) -> None:
         if run.timed_out:
             # The leader may have left children that ignore TERM.
-            run.child.signal(signal.SIGKILL)
+            run.child.end_children()
         for stream in run.child.outputs:
             if stream.read_end in self._selector.get_map():
                 self._selector.unregister(stream.read_end)
