@@ -11,6 +11,7 @@ from typing import Literal
 from kimi_hooks.config import Config
 from kimi_hooks.config_hooks import CommandPart, Hook
 from kimi_hooks.errors import TemplateError
+from kimi_hooks.hooks import condition
 from kimi_hooks.hooks.command import TEMPLATE_ENDING, first_word, script_template
 
 
@@ -35,8 +36,19 @@ def problems(config: Config, home: Path) -> list[Finding]:
 
 
 def _check(hook: Hook, home: Path) -> Finding:
-    problem = _problem(hook.handler, home) if isinstance(hook.handler, CommandPart) else None
+    problem = _condition_problem(hook)
+    if problem is None and isinstance(hook.handler, CommandPart):
+        problem = _problem(hook.handler, home)
     return Finding("error" if problem else "ok", hook.hook_id, hook.event_name, problem or hook.handler.told)
+
+
+def _condition_problem(hook: Hook) -> str | None:
+    try:
+        if hook.handler.condition is not None:
+            condition.check(hook.handler.condition, hook.kind)
+    except TemplateError as error:
+        return f"if: {error}"
+    return None
 
 
 def _problem(handler: CommandPart, home: Path) -> str | None:
