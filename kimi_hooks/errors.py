@@ -56,6 +56,10 @@ class UnknownHookError(KimiHooksError):
     """No hook of this id is configured, and none has run: look the id up."""
 
 
+class EventError(KimiHooksError):
+    """There is no such event to try hooks with: name another event, another task, or mend the file that tells of it."""
+
+
 class NotEndedError(KimiHooksError):
     """The task has not ended, so there is nothing to tell yet: wait for it."""
 
