@@ -197,6 +197,11 @@ class Hook:
         return self.kind.is_gate and not self.handler.is_async
 
     @property
+    def place(self) -> int | None:
+        """Return the number of its group if its handlers run one after the other, and it is one of them."""
+        return self.number if self.group.sequential and not self.handler.is_async else None
+
+    @property
     def timeout(self) -> float:
         """Return the seconds after which it is ended."""
         return self.handler.timeout or (GATE_TIMEOUT_SECONDS if self.is_gate else NEWS_TIMEOUT_SECONDS)

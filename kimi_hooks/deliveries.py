@@ -65,12 +65,12 @@ def _existing(file: Path) -> str | None:
 
 def _outcome(delivery: Delivery, hook: Hook, finished: Finished) -> RunOutcome:
     outcome = engine.judge(finished)
-    return "gave_up" if outcome == "retry" and delivery.attempts - delivery.crashes > hook.handler.retries else outcome
+    return "gave_up" if outcome == "retry" and delivery.tries > hook.handler.retries else outcome
 
 
 def _record(parts: Parts, delivery: Delivery, finished: Finished, outcome: RunOutcome) -> None:
     now = parts.clock.now()
-    wait = parts.pause_after(delivery.attempts)
+    wait = parts.pause_after(delivery.tries)
     run = HookRun(
         hook_id=delivery.hook_id,
         event=delivery.event,

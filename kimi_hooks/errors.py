@@ -60,6 +60,14 @@ class EventError(KimiHooksError):
     """There is no such event to try hooks with: name another event, another task, or mend the file that tells of it."""
 
 
+class UnknownRunError(KimiHooksError):
+    """No run of a hook has this number: look the number up."""
+
+
+class GateRunError(KimiHooksError):
+    """The run was a question at a gate, and the task has gone on since: dispatch the task again."""
+
+
 class NotEndedError(KimiHooksError):
     """The task has not ended, so there is nothing to tell yet: wait for it."""
 

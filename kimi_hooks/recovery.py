@@ -7,7 +7,7 @@ from functools import partial
 
 from kimi_hooks import atomic, continuing, ending, extracts, intake, results, turns, worker
 from kimi_hooks.ending import Failure
-from kimi_hooks.journal import deliveries, jumps, sends, tasks
+from kimi_hooks.journal import deliveries, jumps, moments, sends, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.limits import WINDOW_SECONDS
@@ -49,6 +49,7 @@ def _tidy(parts: Parts, now: float) -> None:
     atomic.remove_leftovers(parts.workspace.incoming, now)
     atomic.remove_leftovers(parts.workspace.outbox, now - OTHERS_WRITE_SECONDS)
     atomic.remove_leftovers(parts.workspace.spool, now - OTHERS_WRITE_SECONDS)
+    parts.journal.write(partial(moments.forget, before=now - KEEP_RUNS_SECONDS))
     extracts.tidy(parts.workspace.extracts, now - KEEP_EXTRACTS_SECONDS)
     for folder in parts.workspace.turns.iterdir():
         entry = parts.journal.read(partial(tasks.get, task_id=folder.name))

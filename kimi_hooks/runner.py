@@ -25,6 +25,7 @@ from kimi_hooks.logs import LOGGER
 from kimi_hooks.parts import Parts
 from kimi_hooks.pool import Pool
 from kimi_hooks.schedule import Schedule
+from kimi_hooks.session import Session
 from kimi_hooks.watcher import Watch
 from kimi_hooks.workspace import SECRETS_NAME
 
@@ -57,6 +58,8 @@ class Runner:
         self._ended_before = parts.journal.read(tasks.ended_count)
         self._look_again: float | None = None
         self._undelivered: list[Delivery] = []
+        self._session = Session(parts)
+        self._crowded_at: float | None = None
         self._trouble: str | None = None
         self._folders_seen = float("-inf")
         self._is_ready = False
@@ -111,6 +114,7 @@ class Runner:
         self._say_where_we_stand()
         self._on_ready()
         LOGGER.info("runner started in %s, process %d", self._parts.workspace.home, os.getpid())
+        self._session.begin()
 
     def main_loop(self, *, drain: bool) -> None:
         """Sleep until something happened or is due, then do all that can be done now."""
@@ -118,7 +122,7 @@ class Runner:
             # Asked before the turn: what ends during it may owe something that only the next turn sees.
             was_quiet = not self.left_work_behind
             seconds = self._turn()
-            if drain and was_quiet and self._is_drained():
+            if drain and was_quiet and self._is_drained() and not self._session.end("drained"):
                 return
             self._parts.bell.wait(seconds)
 
@@ -128,7 +132,8 @@ class Runner:
         end = self._parts.clock.monotonic() + self._parts.config.grace_seconds
         if self.left_work_behind:
             LOGGER.info("stopping: %d calls, %d hooks still run", self._calls.busy, self._hooks.busy)
-        while self.left_work_behind and (left := end - self._parts.clock.monotonic()) > 0:
+        self._session.end("stopped")
+        while (left := end - self._parts.clock.monotonic()) > 0 and self._is_finishing():
             self._parts.bell.wait(left)
         self._watch.stop()
         with contextlib.suppress(OSError, JournalError):
@@ -141,6 +146,14 @@ class Runner:
             self._parts.journal.close()
             self._lock.release()
         LOGGER.info("runner stopped")
+
+    def _is_finishing(self) -> bool:
+        """Tell the hooks of the session's end as places get free; tell whether anything runs still."""
+        # Asked before: what ends meanwhile may let the next one go.
+        was_busy = self.left_work_behind
+        for delivery in self._session.take_last(self._hooks.free):
+            self._hooks.submit(partial(self._deliver_one, delivery))
+        return was_busy or self.left_work_behind
 
     def _turn(self) -> float | None:
         """Do all that can be done now, and return how long there is nothing to do then.
@@ -203,11 +216,16 @@ class Runner:
             )
             del self._undelivered[0]
         due = standing.news_due
+        self._crowded_at = None
         if self._is_stopping or not self._hooks.free or due is None or due > now:
             return
-        started = self._parts.journal.write(lambda db: owed.start_due(db, now, self._hooks.free, standing.newest_news))
+        free, fair = self._hooks.free, len(self._parts.config.each_hook()) > 1
+        started = self._parts.journal.write(lambda db: owed.start_due(db, now, free, standing.newest_news, fair=fair))
         for delivery in started:
             self._hooks.submit(partial(self._deliver_one, delivery))
+        if fair and len(started) < free:
+            # What was due by now, and was not started, waits for a run of its own hook to end, which rings the bell.
+            self._crowded_at = now
 
     def _deliver_one(self, delivery: Delivery) -> None:
         try:
@@ -226,7 +244,8 @@ class Runner:
         standing = self._parts.look()
         instants = [self._schedule.next_instant(standing)]
         if self._hooks.free:
-            instants.append(standing.news_due)
+            held = self._crowded_at
+            instants.append(standing.news_due if held is None else self._parts.journal.read(owed.next_due(held)))
         waits = [max(0.0, instant - standing.now) for instant in instants if instant is not None]
         if self._look_again is not None:
             waits.append(self._look_again)

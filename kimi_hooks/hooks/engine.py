@@ -142,7 +142,7 @@ def owed(config: Config, event: Event, off: Collection[str] = ()) -> list[Delive
     # A notification is no task's news, even where it is about one: the record of a task's hooks stays its own.
     task_id = None if isinstance(event, Notification) else event.task_id
     hooks = (hook for hook in choose(config, event, off) if not hook.is_gate)
-    return [Delivery(event.event_id, hook.hook_id, hook.event_name, task_id) for hook in hooks]
+    return [Delivery(event.event_id, hook.hook_id, hook.event_name, task_id, place=hook.place) for hook in hooks]
 
 
 def find(config: Config, delivery: Delivery) -> Hook | None:

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from kimi_hooks.errors import GateRunError, UnknownRunError
 from kimi_hooks.events import MAX_DESCRIPTION
-from kimi_hooks.journal.store import Connection
+from kimi_hooks.journal import lanes
+from kimi_hooks.journal.store import Connection, Row
 
 RunOutcome = Literal["delivered", "retry", "gave_up", "allowed", "blocked", "failed"]
+# How runs end that nobody delivers: somebody waited for what they say.
+_AT_GATES = frozenset({"allowed", "blocked", "failed"})
 # What stands in the column of news that is no task's: it was made to hold a task always.
 _NO_TASK = ""
+_WAITING = (
+    "SELECT seq, event_id, hook_id, event, nullif(task_id, ''), attempts + 1, crashes, "
+    "coalesce((SELECT substr(json_extract(spec, '$.prompt'), 1, :longest) FROM tasks WHERE id = task_id), ''), place "
+    "FROM deliveries WHERE state = 'waiting'"
+)
+_LONGEST = {"longest": MAX_DESCRIPTION}
 
 
 @dataclass(frozen=True)
 class Delivery:
     """News that is owed to one hook; `task_id` is None when it is no task's news.
 
-    `attempts` counts its runs, the one under way included; `crashes` those that the runner's own death cut. `prompt` is
-    the beginning of the task's, when the delivery has been started.
+    `attempts` counts its runs, the one under way included; `crashes` those that are none of the hook's failures: the
+    runner's own death cut them, or they were made before it was owed anew. `prompt` is the beginning of the task's,
+    when the delivery has been started. `place` is the number of its group if that is sequential.
     """
 
     event_id: str
@@ -29,6 +42,12 @@ class Delivery:
     attempts: int = 0
     crashes: int = 0
     prompt: str = ""
+    place: int | None = None
+
+    @property
+    def tries(self) -> int:
+        """Return how many runs count against `retries`, the one under way included."""
+        return self.attempts - self.crashes
 
     @property
     def about(self) -> str:
@@ -65,39 +84,83 @@ class HookRun:
         return self.task_id or self.event_id
 
 
+@dataclass(frozen=True)
+class Replayed:
+    """News, as (event id, hook id), that is `due` again; and that was `left`, for it is under way or waits anyway."""
+
+    due: tuple[tuple[str, str], ...]
+    left: tuple[tuple[str, str], ...]
+
+
 def owe(db: Connection, deliveries: Iterable[Delivery], now: float) -> None:
-    """Insert the deliveries; one that is there already stays as it is."""
-    db.executemany(
-        "INSERT OR IGNORE INTO deliveries (event_id, hook_id, event, task_id, state, due_at) "
-        "VALUES (?, ?, ?, ?, 'waiting', ?)",
-        [(owed.event_id, owed.hook_id, owed.event, owed.task_id or _NO_TASK, now) for owed in deliveries],
-    )
+    """Insert the deliveries; one that is there already stays as it is. Each waits for what is before it in `lanes`."""
+    lanes.insert(db, [{**vars(owed), "task_id": owed.task_id or _NO_TASK, "due_at": now} for owed in deliveries])
 
 
-def start_due(db: Connection, now: float, limit: int, newest: int) -> list[Delivery]:
-    """Mark up to `limit` deliveries whose time has come as running, none after number `newest`."""
-    rows = db.execute(
-        "SELECT seq, event_id, hook_id, event, nullif(task_id, ''), attempts + 1, crashes, "
-        "coalesce((SELECT substr(json_extract(spec, '$.prompt'), 1, ?) FROM tasks WHERE id = task_id), '') "
-        "FROM deliveries "
-        "WHERE state = 'waiting' AND due_at <= ? AND seq <= ? ORDER BY due_at, seq LIMIT ?",
-        (MAX_DESCRIPTION, now, newest, limit),
-    ).fetchall()
-    db.executemany(
-        "UPDATE deliveries SET state = 'running', attempts = attempts + 1 WHERE seq = ?",
-        [(row["seq"],) for row in rows],
+def start_due(db: Connection, now: float, free: int, newest: int, *, fair: bool = False) -> list[Delivery]:
+    """Mark up to `free` deliveries whose time has come as running, none after number `newest`.
+
+    With `fair` no hook has more places than it leaves free for the others, so that one that hangs cannot take all.
+    """
+    if not fair:
+        return _start(db, _due(db, now, newest, free))
+    held = Counter(
+        dict(db.execute("SELECT hook_id, count(*) FROM deliveries WHERE state = 'running' GROUP BY hook_id"))
     )
+    started: list[Delivery] = []
+    while rows := _within_share(held, free, _due(db, now, newest, free, [hook for hook in held if held[hook] >= free])):
+        started += _start(db, rows)
+        free -= len(rows)
+    return started
+
+
+def start_first(db: Connection, event_ids: Sequence[str], free: int) -> list[Delivery]:
+    """Mark up to `free` deliveries of these events that wait for their first run as running."""
+    first = "AND attempts = 0 AND event_id IN (SELECT value FROM json_each(:events)) ORDER BY seq LIMIT :free"
+    values = {"events": json.dumps(event_ids), "free": free, **_LONGEST}
+    return _start(db, db.execute(f"{_WAITING} {first}", values).fetchall())
+
+
+def next_due(after: float) -> Callable[[Connection], float | None]:
+    """Return what reads the first instant after the given one at which a delivery is due."""
+    query = "SELECT min(due_at) FROM deliveries WHERE state = 'waiting' AND due_at > ?"
+    return lambda db: db.execute(query, (after,)).fetchone()[0]
+
+
+def _due(db: Connection, now: float, newest: int, free: int, but: Sequence[str] = ()) -> list[Row]:
+    """Return what may be started, the longest due first, none of it for the hooks in `but`."""
+    others = "AND hook_id NOT IN (SELECT value FROM json_each(:but))" if but else ""
+    query = f"{_WAITING} AND due_at <= :now AND seq <= :newest {others} ORDER BY due_at, seq LIMIT :free"
+    values = {"now": now, "newest": newest, "free": free, "but": json.dumps(but), **_LONGEST}
+    return db.execute(query, values).fetchall()
+
+
+def _within_share(held: Counter[str], free: int, rows: Iterable[Row]) -> list[Row]:
+    """Return those whose hook then has no more places than it leaves; count them in `held`."""
+    taken: list[Row] = []
+    for row in rows:
+        if held[row["hook_id"]] < free - len(taken):
+            held[row["hook_id"]] += 1
+            taken.append(row)
+    return taken
+
+
+def _start(db: Connection, rows: Sequence[Row]) -> list[Delivery]:
+    started = "UPDATE deliveries SET state = 'running', attempts = attempts + 1 WHERE seq = ?"
+    db.executemany(started, [(row["seq"],) for row in rows])
     return [Delivery(*tuple(row)[1:]) for row in rows]
 
 
 def record(db: Connection, run: HookRun, retry_at: float | None) -> None:
-    """Keep the record of a run and, in the same transaction, what becomes of its delivery."""
+    """Keep the record of a run and, in the same transaction, what becomes of its delivery and of what is behind it."""
     state = "waiting" if run.outcome == "retry" else run.outcome
     db.execute(
         "UPDATE deliveries SET state = ?, due_at = ? WHERE event_id = ? AND hook_id = ?",
         (state, retry_at or run.ended_at, run.event_id, run.hook_id),
     )
     keep(db, run)
+    if run.outcome != "retry":
+        lanes.release(db, run.event_id, run.hook_id, run.ended_at)
 
 
 def keep(db: Connection, run: HookRun) -> None:
@@ -132,12 +195,61 @@ def counts(db: Connection) -> dict[str, int]:
     return dict(db.execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall())
 
 
-def runs(db: Connection, *, task_id: str | None, hook_id: str | None, limit: int) -> list[HookRun]:
-    """Return the newest runs first, of one task or one hook if asked."""
+def runs(
+    db: Connection,
+    *,
+    task_id: str | None = None,
+    hook_id: str | None = None,
+    failed: bool = False,
+    since: float | None = None,
+    limit: int = -1,
+) -> list[HookRun]:
+    """Return the newest runs first: of one task, of one hook, ended since an instant, neither delivered nor allowed."""
     rows = db.execute(
         "SELECT hook_id, event, event_id, nullif(task_id, ''), attempt, outcome, exit_code, duration_ms, stdout, "
         "stderr, ended_at, http_status, reason, seq FROM hook_runs WHERE (:task IS NULL OR task_id = :task) "
-        "AND (:hook IS NULL OR hook_id = :hook) ORDER BY seq DESC LIMIT :limit",
-        {"task": task_id, "hook": hook_id, "limit": limit},
+        "AND (:hook IS NULL OR hook_id = :hook) AND (NOT :failed OR outcome NOT IN ('delivered', 'allowed')) "
+        "AND (:since IS NULL OR ended_at >= :since) ORDER BY seq DESC LIMIT :limit",
+        {"task": task_id, "hook": hook_id, "failed": failed, "since": since, "limit": limit},
     )
     return [HookRun(*row) for row in rows]
+
+
+def replay_run(db: Connection, run: int, now: float | None) -> Replayed:
+    """Let the news of the run with this number be delivered again, with all its tries; `now` None: only tell.
+
+    Raises UnknownRunError, and GateRunError for the run of a hook that was asked at a gate.
+    """
+    row = db.execute("SELECT hook_id, event, event_id, outcome FROM hook_runs WHERE seq = ?", (run,)).fetchone()
+    if row is None:
+        raise UnknownRunError(f"{run}: no such run is on record; the numbers stand in: kimi-hooks hooks runs")
+    if row["outcome"] in _AT_GATES:
+        told = f"run {run}: {row['hook_id']} was asked at a gate ({row['event']}), and that cannot be decided again"
+        raise GateRunError(f"{told}; to have it asked anew, dispatch the task again")
+    return _replay(db, "event_id = :event_id", {"event_id": row["event_id"]}, row["hook_id"], now)
+
+
+def replay_failed(db: Connection, now: float | None, hook_id: str | None = None) -> Replayed:
+    """Let all news that was given up be delivered again, of one hook if asked; `now` None: only tell."""
+    return _replay(db, "(state = 'gave_up' OR (state = 'waiting' AND attempts > crashes))", {}, hook_id, now)
+
+
+def replay_since(db: Connection, since: float, now: float | None, hook_id: str | None = None) -> Replayed:
+    """Let all news be delivered again that hooks have run for since an instant; `now` None: only tell."""
+    where = "(event_id, hook_id) IN (SELECT event_id, hook_id FROM hook_runs WHERE ended_at >= :since)"
+    return _replay(db, where, {"since": since}, hook_id, now)
+
+
+def _replay(
+    db: Connection, where: str, values: Mapping[str, object], hook_id: str | None, now: float | None
+) -> Replayed:
+    rows = db.execute(
+        "SELECT seq, event_id, hook_id, state FROM deliveries "  # noqa: S608 - conditions of ours
+        f"WHERE {where} AND (:hook IS NULL OR hook_id = :hook) ORDER BY seq",
+        {**values, "hook": hook_id},
+    ).fetchall()
+    over = [row for row in rows if row["state"] not in lanes.OPEN_STATES]
+    if now is not None:
+        lanes.repeat(db, [row["seq"] for row in over], now)
+    left = [row for row in rows if row["state"] in lanes.OPEN_STATES]
+    return Replayed(*(tuple((row["event_id"], row["hook_id"]) for row in some) for some in (over, left)))

@@ -19,3 +19,12 @@ def add(db: Connection, moment: Moment) -> None:
 def get(db: Connection, event_id: str) -> Moment | None:
     row = db.execute("SELECT event, task_id, fields FROM moments WHERE event_id = ?", (event_id,)).fetchone()
     return Moment(KINDS[row["event"]], event_id, json.loads(row["fields"]), row["task_id"]) if row else None
+
+
+def forget(db: Connection, before: float) -> None:
+    """Forget the events of which every hook was told, or given up, before the instant: nobody reads them any more."""
+    db.execute(
+        "DELETE FROM moments WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.event_id = moments.event_id "
+        "AND (state IN ('waiting', 'behind', 'running') OR due_at >= ?))",
+        (before,),
+    )
