@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,13 +29,14 @@ from kimi_hooks.workspace import CONFIG_NAME, Workspace
 FROM_STDIN = "-"
 
 
-def _known(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
-    if name not in KINDS:
+def known_event(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    """Refuse, as wrong usage, the name of an event that there is not."""
+    if name is not None and name not in KINDS:
         raise click.BadParameter(f"there is no event {name!r}{nearest(name, KINDS)}")
     return name
 
 
-event_argument = click.argument("event", metavar="EVENT", callback=_known, shell_complete=completing.event_names)
+event_argument = click.argument("event", metavar="EVENT", callback=known_event, shell_complete=completing.event_names)
 task_option = click.option(
     "--task", metavar="ID", shell_complete=completing.task_ids, help="Tell of this task, as it is on record."
 )
@@ -67,7 +69,7 @@ def accepted(workspace: Workspace, journal: Journal, task_id: str) -> Entry:
 
 def _content(file: str) -> bytes:
     try:
-        return click.get_binary_stream("stdin").read() if file == FROM_STDIN else Path(file).read_bytes()
+        return sys.stdin.buffer.read() if file == FROM_STDIN else Path(file).read_bytes()
     except OSError as error:
         raise EventError(f"{file}: cannot be read ({error.strerror}); name a file with a JSON object") from error
 

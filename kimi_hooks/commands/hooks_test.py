@@ -158,14 +158,15 @@ def _print_run(tried: Tried, *, retries: int) -> None:
         if text.strip():
             click.echo(f"    {label}:\n{indented(text, 6)}")
     if tried.decision is not None:
-        _print_decision(tried.decision)
+        _print_decision(tried.decision, tried.finished.stderr.strip())
     elif tried.outcome in WHAT_NEXT:
         click.echo(indented(WHAT_NEXT[tried.outcome].format(retries=retries)))
 
 
-def _print_decision(decision: Decision) -> None:
+def _print_decision(decision: Decision, told: str) -> None:
+    """Print what the hook's words mean; `told` stands above already."""
     for label, text in (("reason", decision.reason), ("context", decision.context), ("message", decision.message)):
-        if text:
+        if text and text != told:
             click.echo(f"    {label}:\n{indented(text, 6)}")
     if decision.by_failure:
         click.echo("    it blocks for it failed: `onFailure: block`")
@@ -218,7 +219,12 @@ def _then(kind: EventKind, shown: Sequence[_Shown]) -> str | None:
 
 def _row(shown: _Shown) -> dict[str, Any]:
     hook = shown.considered.hook
-    row = {"hook_id": hook.hook_id, "event": hook.event_name, "type": hook.handler.type, "command": hook.handler.told}
+    row: dict[str, Any] = {
+        "hook_id": hook.hook_id,
+        "event": hook.event_name,
+        "type": hook.handler.type,
+        "command": hook.handler.told,
+    }
     row |= {"why_not": shown.considered.why_not, "remark": shown.considered.remark or None}
     if shown.plan is not None:
         row |= {**asdict(shown.plan), "named": dict(shown.plan.named)}

@@ -80,7 +80,8 @@ def _problem(key: str, value: Any) -> str | None:
         return f"must be {told}, or null"
     try:
         # These stand in the environment of the hook, where a task's own could not hold more either.
-        (one_line if key in _ON_ONE_LINE else utf8)(value if isinstance(value, str) else json.dumps(value))
+        check = one_line if key in _ON_ONE_LINE else utf8
+        check(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     except (ValueError, RecursionError) as error:
         return str(error)
     return None

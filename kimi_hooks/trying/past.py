@@ -89,7 +89,6 @@ def _about(entry: Entry, task: Task | None) -> dict[str, Any]:
     }
 
 
-
 def _existing_transcript(workspace: Workspace, task_id: str) -> str | None:
     file = workspace.transcript_file(task_id)
     return str(file) if file.exists() else None

@@ -181,5 +181,3 @@ def _reasons(verdict: Verdict) -> str:
 
 def _joined(pairs: Sequence[tuple[str, str]]) -> str:
     return "\n".join(text for _, text in pairs)
-
-

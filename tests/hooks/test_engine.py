@@ -14,6 +14,9 @@ from kimi_hooks.hooks import engine
 from kimi_hooks.journal.switches import BY_PERSON, SwitchedOff
 
 ID = "kimi-1700000001-aaaaaaaa"
+LISTED = "matcher: '{}' is a list of exact names, and the task's name '{}' is not in it"
+PART = "it is a part of it: for that, write a regular expression such as"
+SEARCHED = "matcher: '{}' is a regular expression, and it is not found in the task's name '{}'"
 
 
 def made(*groups: dict[str, Any], event: str = "TaskCompleted", **keys: Any) -> config.Config:
@@ -55,20 +58,31 @@ def why(found: config.Config, event: Event, off: Any = ()) -> str | None:
         (
             "report",
             "daily",
-            "matcher: 'report' is a list of exact names, and the task's name 'daily' is not in it",
+            LISTED.format("report", "daily"),
         ),
-        ("Report|x", "report", "matcher: 'Report|x' is a list of exact names, and the task's name 'report' is not in it;"
-         " upper and lower case matter"),
-        ("my report", "my  report", "matcher: 'my report' is a list of exact names, and the task's name 'my  report' is"
-         " not in it; blanks count inside a name"),
-        ("report", "report-1", "matcher: 'report' is a list of exact names, and the task's name 'report-1' is not in it;"
-         " it is a part of it: for that, write a regular expression such as 'report.*'"),
-        ("^daily$", "my daily", "matcher: '^daily$' is a regular expression, and it is not found in the task's name"
-         " 'my daily'"),
-        ("^Daily$", "daily", "matcher: '^Daily$' is a regular expression, and it is not found in the task's name"
-         " 'daily'; upper and lower case matter, or write (?i) in front"),
+        (
+            "Report|x",
+            "report",
+            f"{LISTED.format('Report|x', 'report')}; upper and lower case matter",
+        ),
+        (
+            "my report",
+            "my  report",
+            f"{LISTED.format('my report', 'my  report')}; blanks count inside a name",
+        ),
+        (
+            "report",
+            "report-1",
+            f"{LISTED.format('report', 'report-1')}; {PART} 'report.*'",
+        ),
+        ("^daily$", "my daily", SEARCHED.format("^daily$", "my daily")),
+        (
+            "^Daily$",
+            "daily",
+            f"{SEARCHED.format('^Daily$', 'daily')}; upper and lower case matter, or write (?i) in front",
+        ),
     ],
-)  # fmt: skip
+)
 def test_matchers_are_explained(matcher: str | None, name: str, told: str | None) -> None:
     """What was compared with what, and what is nearly right."""
     assert why(made({"id": "x", "matcher": matcher}), done(name)) == told
@@ -134,7 +148,9 @@ def test_a_condition_that_cannot_be_told_lets_the_hook_run(caplog: pytest.LogCap
     found = made({"id": "x", "if": "metadata.ticket == 'X'"}, {"id": "y", "if": "no such thing"})
     event = done(metadata={})
     considered = engine.consider(found, event)
-    assert [(item.why_not, item.remark[:37]) for item in considered] == 2 * [(None, "its `if` cannot be told, so it runs: ")]
+    assert [(item.why_not, item.remark[:37]) for item in considered] == 2 * [
+        (None, "its `if` cannot be told, so it runs: ")
+    ]
     assert caplog.messages == []
     assert [hook.hook_id for hook in engine.choose(found, event)] == ["x", "y"]
     assert [message.split(": ")[0] for message in caplog.messages] == [
