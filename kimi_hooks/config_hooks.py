@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
 
+from kimi_hooks import config_http
 from kimi_hooks.events import EventKind
 
 # Claude Code's rule: a matcher of only these characters is a list of exact names, anything else a regular expression.
@@ -46,17 +46,6 @@ def _hook_id(text: str) -> str:
 def _variable(text: str) -> str:
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) is None:
         raise ValueError(f"{text!r} is no name of an environment variable; name it, its value stands in .env.kimi")
-    return text
-
-
-def _address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("is not an address that can be posted to; write https://HOST/PATH")
     return text
 
 
@@ -118,22 +107,27 @@ class CommandPart(HandlerPart):
 class HttpPart(HandlerPart):
     """One address that the event is posted to.
 
-    `headers` may hold `$NAME` and `${NAME}` of what `allowedEnvVars` names. `secret` names the variable that holds what
-    the post is signed with.
+    `url` and `headers` may hold `$NAME` and `${NAME}` of what `allowedEnvVars` names. `secret` names the variable that
+    holds what the post is signed with. `body` is posted instead of the event; its texts are templates over the fields.
     """
 
     type: Literal["http"]
-    url: Annotated[str, AfterValidator(_address)]
-    headers: dict[str, str] = {}
+    url: Annotated[str, AfterValidator(config_http.checked_address)]
+    headers: Annotated[dict[str, str], AfterValidator(config_http.checked_headers)] = {}
     allowed_env_vars: Annotated[tuple[Variable, ...], Field(alias="allowedEnvVars")] = ()
     secret: Variable = "WEBHOOK_SECRET"  # noqa: S105 - a name
     allow_private: bool = False
+    body: dict[str, JsonValue] | None = None
+
+    @model_validator(mode="after")
+    def _address_is_known(self) -> HttpPart:
+        config_http.check_allowed(self.url, self.allowed_env_vars)
+        return self
 
     @property
     def told(self) -> str:
         # The rest of an address may be a token.
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+        return config_http.shown(self.url)
 
 
 # The tags stand in the places of mistakes; `mistakes` takes them out again.

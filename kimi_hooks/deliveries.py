@@ -8,8 +8,8 @@ from pathlib import Path
 from kimi_hooks import events, notifying, results
 from kimi_hooks.config_hooks import Hook
 from kimi_hooks.events import COMPLETED, FAILED, KINDS, NOTIFICATION, Event
-from kimi_hooks.hooks import engine, running
-from kimi_hooks.journal import deliveries, moments, notifications
+from kimi_hooks.hooks import engine, running, statuses
+from kimi_hooks.journal import deliveries, moments, notifications, switches
 from kimi_hooks.journal.deliveries import Delivery, HookRun, RunOutcome
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.logs import LOGGER
@@ -18,13 +18,18 @@ from kimi_hooks.process.protocol import Finished, without_exit
 
 # A verb reads config.yaml as it is now, so news may be owed to a hook that came into it after the start.
 GONE = "the hook {hook!r} is no longer in config.yaml, or came into it after the runner had started: restart the runner"
+OFF = "the hook {hook!r} is switched off ({why}); switch it on with: kimi-hooks hooks enable {hook}"
 
 
 def deliver(parts: Parts, delivery: Delivery) -> None:
     """Run the hook that this news is owed to, and record how that went."""
     hook = engine.find(parts.config, delivery)
     event = _event(parts, delivery)
-    if hook is None:
+    off = parts.journal.read(switches.switched_off).get(delivery.hook_id)
+    if off is not None:
+        # Whoever switched it off knows, and of a receiver that is gone a notification has told.
+        _record(parts, delivery, without_exit(OFF.format(hook=off.hook_id, why=off.why)), "gave_up", quiet=True)
+    elif hook is None:
         _give_up(parts, delivery, GONE.format(hook=delivery.hook_id))
     elif event is None:
         told = f"results/{delivery.task_id}.json" if delivery.task_id else delivery.event_id
@@ -68,9 +73,9 @@ def _outcome(delivery: Delivery, hook: Hook, finished: Finished) -> RunOutcome:
     return "gave_up" if outcome == "retry" and delivery.tries > hook.handler.retries else outcome
 
 
-def _record(parts: Parts, delivery: Delivery, finished: Finished, outcome: RunOutcome) -> None:
+def _record(parts: Parts, delivery: Delivery, finished: Finished, outcome: RunOutcome, *, quiet: bool = False) -> None:
     now = parts.clock.now()
-    wait = parts.pause_after(delivery.tries)
+    wait = max(parts.pause_after(delivery.tries), finished.retry_after or 0.0)
     run = HookRun(
         hook_id=delivery.hook_id,
         event=delivery.event,
@@ -84,17 +89,21 @@ def _record(parts: Parts, delivery: Delivery, finished: Finished, outcome: RunOu
         stderr=finished.stderr
         + (f"\nended by its time-out after {finished.duration_ms} ms" if finished.timed_out else ""),
         ended_at=now,
+        http_status=finished.http_status,
     )
-    parts.journal.write(lambda db: _keep(db, parts, run, now + wait if outcome == "retry" else None))
+    retry_at = now + wait if outcome == "retry" else None
+    parts.journal.write(lambda db: _keep(db, parts, run, retry_at, quiet=quiet))
     # Before the line: what the log goes to may be a terminal that was stopped.
     parts.bell.ring()
     _log(run, finished)
 
 
-def _keep(db: Connection, parts: Parts, run: HookRun, retry_at: float | None) -> None:
-    """Record the run and, in the same transaction, the news that its hook gave up."""
+def _keep(db: Connection, parts: Parts, run: HookRun, retry_at: float | None, *, quiet: bool) -> None:
+    """Record the run and, in the same transaction, the news that its hook gave up or is switched off."""
     deliveries.record(db, run, retry_at)
-    if run.outcome == "gave_up":
+    if run.http_status == statuses.GONE:
+        notifying.receiver_gone(db, parts.config, run)
+    elif run.outcome == "gave_up" and not quiet:
         notifying.gave_up(db, parts.config, run)
 
 
@@ -104,6 +113,8 @@ def _give_up(parts: Parts, delivery: Delivery, reason: str) -> None:
 
 def _log(run: HookRun, finished: Finished) -> None:
     how = "timed out" if finished.timed_out else "no exit code" if run.exit_code is None else f"exit={run.exit_code}"
+    if run.http_status is not None:
+        how = f"http={run.http_status}"
     said = (
         f" ({run.stderr.strip().splitlines()[-1][:200]})" if run.outcome != "delivered" and run.stderr.strip() else ""
     )

@@ -10,7 +10,7 @@ from kimi_hooks import owing
 from kimi_hooks.clock import iso
 from kimi_hooks.config import Config
 from kimi_hooks.events import KINDS, NOTIFICATION, NOTIFICATION_ID, Notification, NotificationType
-from kimi_hooks.journal import facts, notifications, tasks
+from kimi_hooks.journal import facts, notifications, switches, tasks
 from kimi_hooks.journal.deliveries import HookRun
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.store import Connection
@@ -57,6 +57,31 @@ def gave_up(db: Connection, config: Config, run: HookRun) -> Notification | None
     """Tell that a hook gave up on an event; None for a notification's hook, which would have itself to tell of."""
     if KINDS.get(run.event) is NOTIFICATION:
         return None
+    detail, about = _about(db, run)
+    tries = "1 try" if run.attempt == 1 else f"{run.attempt} tries"
+    # What the hook wrote may hold anything, a secret too: it stays in the record.
+    told = f"The hook {run.hook_id} gave up on {about}, after {tries}."
+    remedy = f"Find the reason with: kimi-hooks hooks runs --hook {run.hook_id}"
+    return _add(db, config, run.ended_at, "hook_gave_up", f"{told} {remedy}", detail)
+
+
+def receiver_gone(db: Connection, config: Config, run: HookRun) -> Notification | None:
+    """Switch a hook off whose receiver is gone for good, and tell it; None when it was switched off before.
+
+    Hooks of notifications are told, too: the one that it is about is owed nothing any more.
+    """
+    why = f"its receiver said {run.http_status}: gone for good"
+    if not switches.switch_off(db, run.hook_id, why, run.ended_at):
+        return None
+    detail, about = _about(db, run)
+    remedy = f"kimi-hooks hooks enable {run.hook_id}"
+    told = f"The hook {run.hook_id} is switched off: {why}. It was not told of {about}, and is told of nothing more."
+    how = f"If the receiver is back, or config.yaml has its new address: {remedy}"
+    return _add(db, config, run.ended_at, "hook_disabled", f"{told} {how}", {**detail, "why": why, "remedy": remedy})
+
+
+def _about(db: Connection, run: HookRun) -> tuple[dict[str, Any], str]:
+    """Return what programs and people are told of the event that a hook was run for."""
     entry = tasks.get(db, run.task_id) if run.task_id else None
     detail = {
         "hook_id": run.hook_id,
@@ -65,12 +90,7 @@ def gave_up(db: Connection, config: Config, run: HookRun) -> Notification | None
         "task_id": run.task_id,
         "task_name": entry.name if entry else None,
     }
-    task = f" of {entry.id} ({entry.name})" if entry else ""
-    tries = "1 try" if run.attempt == 1 else f"{run.attempt} tries"
-    # What the hook wrote may hold anything, a secret too: it stays in the record.
-    told = f"The hook {run.hook_id} gave up on {run.event}{task}, after {tries}."
-    remedy = f"Find the reason with: kimi-hooks hooks runs --hook {run.hook_id}"
-    return _add(db, config, run.ended_at, "hook_gave_up", f"{told} {remedy}", detail)
+    return detail, f"{run.event} of {entry.id} ({entry.name})" if entry else run.event
 
 
 def _why(pause: Pause) -> str:

@@ -48,6 +48,9 @@ _QUEUE: Mapping[NotificationType, str] = {
     "queue_resumed": "the queue goes on since {at}: tasks that waited are sent again",
     "hook_gave_up": "the hook {hook_id} gave up at {at} on {event_id}. See why with:"
     " {call} hooks runs --hook {hook_id}, and report to the user",
+    "hook_disabled": "the hook {hook_id} is switched off since {at}, for its receiver is gone for good. See more with:"
+    " {call} hooks runs --hook {hook_id}, and report to the user, who alone decides whether to run:"
+    " {call} hooks enable {hook_id}",
 }
 _BY_PERSON = f"{_WAIT}. Somebody wanted that: do not wait for answers, and leave it to the user to run: {{call}} resume"
 

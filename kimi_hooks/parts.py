@@ -54,7 +54,7 @@ class Parts:
     @property
     def surroundings(self) -> Surroundings:
         """Return what hooks run in now."""
-        return Surroundings(self.site, self.environ, self.settings.current)
+        return Surroundings(self.site, self.environ, self.settings.current, self.clock)
 
     def look(self) -> Standing:
         """Return where the queue stands now."""

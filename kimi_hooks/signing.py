@@ -10,19 +10,21 @@ from datetime import UTC, datetime
 from kimi_hooks.errors import ConfigError
 
 PREFIX = "whsec_"
+NAMED = "WEBHOOK_SECRET"
 
 
-def headers(secret: str, message_id: str, now: float, body: bytes) -> dict[str, str]:
+def headers(secret: str, message_id: str, now: float, body: bytes, named: str = NAMED) -> dict[str, str]:
     """Return the three headers that go along with the body, which must be UTF-8; `now` is in seconds since 1970.
 
     The secret may be several, divided by blanks, while one takes the place of another: then there is a signature for
-    each, and a receiver accepts any. Raises ConfigError for a secret that cannot be a key; it does not show it.
+    each, and a receiver accepts any. `named` is the variable that holds it. Raises ConfigError for a secret that cannot
+    be a key; it does not show it.
     """
     # Only a verb that signs pays for it.
     from standardwebhooks import Webhook  # noqa: PLC0415
 
     at = datetime.fromtimestamp(int(now), UTC)
-    signed = [Webhook(key).sign(message_id, at, body.decode("utf-8")) for key in keys(secret)]
+    signed = [Webhook(key).sign(message_id, at, body.decode("utf-8")) for key in keys(secret, named)]
     return {**unsigned(message_id, now), "webhook-signature": " ".join(signed)}
 
 
@@ -31,12 +33,12 @@ def unsigned(message_id: str, now: float) -> dict[str, str]:
     return {"webhook-id": message_id, "webhook-timestamp": str(int(now))}
 
 
-def keys(secret: str) -> Sequence[bytes]:
+def keys(secret: str, named: str = NAMED) -> Sequence[bytes]:
     """Return the key of each secret: the base64 after `whsec_`, or the UTF-8 bytes of plain text."""
     words = secret.split()
     if not words:
-        raise ConfigError("WEBHOOK_SECRET is empty; write a secret or take the line out")
-    return [_key(word, _place(number, len(words))) for number, word in enumerate(words, 1)]
+        raise ConfigError(f"{named} is empty; write a secret or take the line out")
+    return [_key(word, _place(named, number, len(words))) for number, word in enumerate(words, 1)]
 
 
 def _key(word: str, place: str) -> bytes:
@@ -52,5 +54,5 @@ def _key(word: str, place: str) -> bytes:
     return key
 
 
-def _place(number: int, count: int) -> str:
-    return "WEBHOOK_SECRET" if count == 1 else f"WEBHOOK_SECRET, number {number} of {count},"
+def _place(named: str, number: int, count: int) -> str:
+    return named if count == 1 else f"{named}, number {number} of {count},"

@@ -25,7 +25,8 @@ from kimi_hooks.workspace import Workspace, read_config
 def disable_command(home: Home, hook_id: str) -> None:
     """Switch the hook ID off, under every event, until `hooks enable`. It counts at once, and over restarts.
 
-    News that happens meanwhile is not kept for it. What it does just now, it finishes.
+    What happens meanwhile is not kept for it, and news that it is owed is given up: `hooks replay` has that delivered
+    later. What it does just now, it finishes.
     """
     workspace = home.find()
     config = read_config(workspace)

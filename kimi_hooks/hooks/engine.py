@@ -11,6 +11,7 @@ from kimi_hooks.config import Config
 from kimi_hooks.config_hooks import Hook
 from kimi_hooks.errors import TemplateError
 from kimi_hooks.events import Event, Matched, Notification
+from kimi_hooks.hooks import statuses
 from kimi_hooks.journal import switches
 from kimi_hooks.journal.deliveries import Delivery, RunOutcome
 from kimi_hooks.journal.switches import SwitchedOff
@@ -156,12 +157,23 @@ def find(config: Config, delivery: Delivery) -> Hook | None:
 def judge(finished: Finished) -> RunOutcome:
     """Tell what the end of a news hook means: delivered, given up on purpose, or to be tried again.
 
-    Exit code 2 gives up only with a reason on stderr: without one it is how many broken launches end.
+    Exit code 2 gives up only with a reason on stderr: without one it is how many broken launches end. A post goes by
+    the status of its answer.
     """
+    if finished.is_final:
+        return "gave_up"
     if finished.timed_out:
         return "retry"
+    if finished.http_status is not None:
+        return _of_answer(finished.http_status)
     if finished.exit_code == 0:
         return "delivered"
     if finished.exit_code == GIVE_UP_CODE and finished.stderr.strip():
         return "gave_up"
     return "retry"
+
+
+def _of_answer(status: int) -> RunOutcome:
+    if statuses.is_good(status):
+        return "delivered"
+    return "retry" if statuses.may_pass(status) else "gave_up"

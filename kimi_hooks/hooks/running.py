@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from kimi_hooks.clock import Clock
 from kimi_hooks.config_hooks import Hook, HttpPart
 from kimi_hooks.errors import LaunchError, TemplateError
 from kimi_hooks.hooks import command
@@ -21,13 +23,18 @@ class Surroundings:
     site: Site
     environ: Mapping[str, str]
     settings: Settings
+    clock: Clock = field(default_factory=Clock)
 
 
 def run(hook: Hook, hook_input: Mapping[str, Any], around: Surroundings) -> Finished:
     """Run the hook to its end or its time-out. Raises StoppingError when it was cut, OSError when we lack something."""
     handler = hook.handler
     if isinstance(handler, HttpPart):
-        return without_exit("nothing is posted yet")
+        # Only a hook that posts pays for it.
+        from kimi_hooks.hooks import posting  # noqa: PLC0415
+
+        variables = partial(around.settings.chosen, environ=around.environ)
+        return posting.run(hook, handler, hook_input, variables, around.clock)
     named = around.settings.chosen(handler.env, around.environ)
     env = command.environment(hook_input, around.environ, named, around.site.home)
     try:

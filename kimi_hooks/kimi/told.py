@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
+
+from kimi_hooks import backoff
 
 _NUMBER = r"(?:[^.]*?\blimit)?\s*:\s*(\d[\d,]*)"
 # Kimi's words: "max RPM: 3", "max concurrency: 1", "TPM rate limit, current: 1410, limit: 100".
@@ -17,8 +17,6 @@ _LIMITS = (
 )
 _BUDGET = re.compile(r"\bdaily (?:\w+ )?budget\b", re.IGNORECASE)
 _MONEY = re.compile(r"\binsufficient balance\b|\bexceeded your current (?:token )?quota\b", re.IGNORECASE)
-# No limit of Kimi's lasts longer; milliseconds, or an instant, would hold the whole queue for years.
-_LONGEST = 86_400.0
 _DAY = re.compile(r"\bTPD\b|\btokens per day\b", re.IGNORECASE)
 
 
@@ -50,26 +48,5 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float]) -> float |
 
     The names of the headers are in lower case.
     """
-    given = [_seconds(headers.get(name), headers, now) for name in ("retry-after", "x-retry-after")]
+    given = [backoff.asked_for(headers, now, name) for name in ("retry-after", "x-retry-after")]
     return max((seconds for seconds in given if seconds is not None), default=None)
-
-
-def _seconds(value: str | None, headers: Mapping[str, str], now: Callable[[], float]) -> float | None:
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        date = _date(value)
-        if date is None:
-            return None
-        # The server's own Date is the better reference: our clock may be wrong.
-        seconds = date - (_date(headers.get("date", "")) or now())
-    return min(max(seconds, 0.0), _LONGEST) if math.isfinite(seconds) else None
-
-
-def _date(value: str) -> float | None:
-    try:
-        return parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError):
-        return None

@@ -45,7 +45,7 @@ class Finished:
 
     The outputs of a command are their ends, as much as was asked for. Of a post, `http_status` is what the receiver
     said, None when there was no answer, `stdout` the beginning of its body, and `retry_after` the seconds that it asked
-    for.
+    for. `is_final`: nothing was sent, and trying again cannot help.
     """
 
     exit_code: int | None
@@ -55,6 +55,7 @@ class Finished:
     stderr: str
     http_status: int | None = None
     retry_after: float | None = None
+    is_final: bool = False
 
 
 def without_exit(reason: str) -> Finished:

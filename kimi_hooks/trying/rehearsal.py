@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kimi_hooks import settings
+from kimi_hooks import config_http, settings
 from kimi_hooks.config import Config
 from kimi_hooks.config_hooks import CommandPart, Hook, HttpPart
 from kimi_hooks.errors import TemplateError
 from kimi_hooks.events import CREATED, STOP, EventKind
-from kimi_hooks.hooks import command, decision, engine, running
+from kimi_hooks.hooks import body, command, decision, engine, running
 from kimi_hooks.hooks.command import Site
 from kimi_hooks.hooks.decision import Decision, Verdict
 from kimi_hooks.hooks.running import Surroundings
@@ -121,9 +121,22 @@ def plan(hook: Hook, on: Stage) -> Plan:
 
 def _posted(handler: HttpPart, hook: Hook, on: Stage) -> Plan:
     wanted = tuple(dict.fromkeys((*handler.allowed_env_vars, handler.secret)))
-    body = json.dumps(on.handed(hook), ensure_ascii=False)
+    named = _set(wanted, on)
     headers = tuple(f"{name}: {HIDDEN}" for name in handler.headers)
-    return Plan(address=handler.told, named=_set(wanted, on), headers=headers, body=body)
+    found = Plan(address=handler.told, named=named, headers=headers)
+    missing = next((name for name in config_http.references(handler.url) if not dict(named).get(name)), None)
+    if missing is not None:
+        return replace(found, problem=f"{missing}, which stands in url, is not set; put it into .env.kimi")
+    try:
+        return replace(found, body=_body(handler, on.handed(hook)))
+    except TemplateError as error:
+        return replace(found, problem=str(error))
+
+
+def _body(handler: HttpPart, handed: Mapping[str, Any]) -> str:
+    if handler.body is not None:
+        return body.render(handler.body, handed).decode("utf-8")
+    return json.dumps(handed, ensure_ascii=False)
 
 
 def _run(handler: CommandPart, hook: Hook, on: Stage) -> Plan:

@@ -296,6 +296,44 @@ def test_a_dry_run_of_an_address_hides_what_may_be_a_token(house: House, receive
     assert receiver.seen == []
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "outcome"),
+    [(200, 0, "delivered"), (503, 1, "retry"), (404, 1, "gave_up"), (410, 1, "gave_up")],
+)
+def test_an_address_is_really_posted_to(house: House, receiver: Receiver, status: int, code: int, outcome: str) -> None:
+    """With the id of the test; what the receiver says counts here alone, so that none is switched off."""
+    receiver.answer(status)
+    handler = {
+        "id": "x",
+        "type": "http",
+        "url": receiver.url,
+        "allow_private": True,
+        "body": {"text": "{{ task_name }}"},
+    }
+    under(house, "TaskCompleted", handler)
+    done = house.call("hooks", "test", "TaskCompleted", "--json")
+    (row,) = json.loads(done.stdout)["hooks"]
+    assert (done.returncode, row["outcome"], row["http_status"]) == (code, outcome, status)
+    (seen,) = receiver.seen
+    assert seen.json == {"text": "made-up task"}
+    assert seen.headers["webhook-id"] == json.loads(done.stdout)["event_id"]
+    assert json.loads(house.call("hooks", "list", "--json").stdout)[0]["off"] is None
+    assert f"x ({receiver.url}): delivered, HTTP 200, " in house.call("hooks", "test", "TaskCompleted").stdout
+
+
+def test_a_dry_run_shows_the_body_that_would_be_posted(house: House) -> None:
+    """Filled in; a variable of the address that is not set is the problem."""
+    handler = {"id": "x", "type": "http", "url": "https://example.com/$TOKEN", "allowedEnvVars": ["TOKEN"]}
+    under(house, "TaskCompleted", {**handler, "body": {"text": "{{ task_name }}"}})
+    missing = house.call("hooks", "test", "TaskCompleted", "--dry-run")
+    assert missing.returncode == 1
+    assert "problem: TOKEN, which stands in url, is not set; put it into .env.kimi\n" in missing.stdout
+    shown = house.call("hooks", "test", "TaskCompleted", "--dry-run", TOKEN="abc-secret")
+    assert shown.returncode == 0
+    assert '      {"text": "made-up task"}\n' in shown.stdout
+    assert "abc-secret" not in shown.stdout
+
+
 def test_a_dry_run_tells_what_cannot_be_started(house: House) -> None:
     """Exit code 1 and the place of the mistake."""
     house.hook('#!/bin/sh\necho "{{ task_name }}"\n', "x.sh.j2")
