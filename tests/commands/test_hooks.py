@@ -10,7 +10,6 @@ import pytest
 from kimi_hooks.clock import parse_iso
 from tests.house import House
 
-
 SEEN = {
     "Stop": [
         {
