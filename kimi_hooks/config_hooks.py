@@ -199,9 +199,15 @@ class MatcherPart(_Part):
         """Apply Claude Code's matcher rules: all, a list of exact names, or an unanchored regular expression."""
         if not self.matcher or self.matcher == "*":
             return True
-        if _EXACT.fullmatch(self.matcher):
-            return text in {name.strip() for name in re.split(r"[|,]", self.matcher)}
-        return re.search(self.matcher, text) is not None
+        names = self.names
+        return text in names if names is not None else re.search(self.matcher, text) is not None
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The names in a matcher that is a list of exact ones; None for all and for a regular expression."""
+        if not self.matcher or _EXACT.fullmatch(self.matcher) is None:
+            return None
+        return tuple(name.strip() for name in re.split(r"[|,]", self.matcher))
 
 
 @dataclass(frozen=True)

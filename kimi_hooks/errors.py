@@ -56,6 +56,10 @@ class UnknownHookError(KimiHooksError):
     """No hook of this id is configured, and none has run: look the id up."""
 
 
+class EventError(KimiHooksError):
+    """There is no such event to try hooks with: name another event, another task, or mend the file that tells of it."""
+
+
 class UnknownRunError(KimiHooksError):
     """No run of a hook has this number: look the number up."""
 

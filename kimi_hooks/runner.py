@@ -148,7 +148,7 @@ class Runner:
         # Asked before: what ends meanwhile may let the next one go.
         was_busy = self.left_work_behind
         for delivery in self._session.take_last(self._hooks.free):
-            self._hooks.submit(partial(self._deliver_one, delivery))
+            self._hooks.submit(partial(self._deliver_one, self._parts.fixed(), delivery))
         return was_busy or self.left_work_behind
 
     def _turn(self) -> float | None:

@@ -480,7 +480,7 @@ def play(clone: Path) -> Iterator[Play]:
         yield typed
         assert run(["git", "status", "--porcelain"]) == ""
     finally:
-        for workspace in (clone, home / "kimi-tour"):
+        for workspace in (clone, home / "kimi-tour", home / "kimi-try"):
             subprocess.run(
                 [PROGRAM, "--home", workspace, "stop", "--now"], env=environ, capture_output=True, check=False
             )
@@ -526,3 +526,30 @@ def test_the_longer_tour_works(play: Play, clone: Path) -> None:
     assert re.search(r"diary +try 1 +delivered exit 0, \d+ ms +noted kimi-", printed)
     assert printed.rstrip().endswith('"pending": [],\n  "more": 0\n}')
     assert not (clone / "results").exists() or not any((clone / "results").glob("kimi-*.json"))
+
+
+# What differs from run to run: ids, times, how long it took.
+_VARYING = (
+    (r"kimi-\d+-[a-z0-9]{8}", "ID"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
+    (r"\b\d+ ms\b", "N ms"),
+    (r"total_tokens = \d+", "total_tokens = N"),
+    (r"cp: .*", "cp: ..."),
+)
+
+
+def steady(text: str) -> str:
+    for varying, word in _VARYING:
+        text = re.sub(varying, word, text)
+    return text
+
+
+def test_hooks_can_be_tried_as_the_document_says(play: Play, clone: Path) -> None:
+    """docs/trying-hooks.md runs as it is written, and what it shows is what is printed."""
+    home = f"--home {clone.parent / 'home' / 'kimi-try'} "
+    printed = steady(play("docs/trying-hooks.md").replace(home, ""))
+    shown = [steady(block.text) for block in blocks("docs/trying-hooks.md") if block.info == "text"]
+    assert len(shown) > 6
+    for text in shown:
+        assert text in printed
+    assert re.search(r"publish +try 2 +delivered exit 0, N ms +published report\n", printed)

@@ -42,6 +42,23 @@ def hook_ids(context: click.Context, parameter: click.Parameter, incomplete: str
     return _complete(context, parameter, incomplete, _configured)
 
 
+def hooks_off(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the id of a hook that is switched off."""
+    return _complete(context, parameter, incomplete, _switched_off)
+
+
+def event_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of an event."""
+    from kimi_hooks.events import KINDS  # noqa: PLC0415 - only when one is completed
+
+    return _complete(context, parameter, incomplete, lambda _: KINDS)
+
+
+def run_numbers(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the number of a run of a hook, the newest first."""
+    return _complete(context, parameter, incomplete, _runs)
+
+
 def _complete(
     context: click.Context,
     parameter: click.Parameter,
@@ -87,7 +104,20 @@ def _unacknowledged(workspace: Workspace) -> list[str]:
 
 
 def _configured(workspace: Workspace) -> list[str]:
-    return [hook.hook_id for hook in read_config(workspace).each_hook()]
+    return [hook.hook_id for hook in read_config(workspace).named_hooks()]
+
+
+def _switched_off(workspace: Workspace) -> Iterable[str]:
+    from kimi_hooks.journal import store, switches  # noqa: PLC0415 - only when an id is completed
+
+    return store.glance(workspace.journal_file, switches.switched_off) or ()
+
+
+def _runs(workspace: Workspace) -> list[str]:
+    from kimi_hooks.journal import deliveries, store  # noqa: PLC0415 - only when a number is completed
+
+    found = store.glance(workspace.journal_file, lambda db: deliveries.runs(db, limit=LISTED))
+    return [str(run.run) for run in found or []]
 
 
 def _named_by_id(where: Path) -> list[str]:

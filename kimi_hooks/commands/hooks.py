@@ -1,63 +1,108 @@
-"""`kimi-hooks hooks`: what is configured, whether it is sound, what has run."""
+"""`kimi-hooks hooks`: what is configured and whether it is sound; its other verbs have modules of their own."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 import click
 
 from kimi_hooks.clock import iso
-from kimi_hooks.commands import Home, completing, json_option, print_json
+from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.commands.hooks_explain import explain_command
 from kimi_hooks.commands.hooks_import import import_command
-from kimi_hooks.config_hooks import CommandPart
-from kimi_hooks.errors import UnknownHookError
+from kimi_hooks.commands.hooks_runs import replay_command, runs_command
+from kimi_hooks.commands.hooks_shared import switched_off
+from kimi_hooks.commands.hooks_switch import disable_command, enable_command
+from kimi_hooks.commands.hooks_test import test_command
+from kimi_hooks.config import Config
+from kimi_hooks.config_hooks import CommandPart, Hook
 from kimi_hooks.hooks import check
-from kimi_hooks.journal import deliveries
-from kimi_hooks.journal.deliveries import HookRun
-from kimi_hooks.journal.store import open_existing
+from kimi_hooks.hooks.engine import off_because
+from kimi_hooks.journal.switches import SwitchedOff
 from kimi_hooks.logs import visible
 from kimi_hooks.reports import check as report_check
-from kimi_hooks.waiting import whereabouts
-from kimi_hooks.workspace import CONFIG_NAME, Workspace, read_config, require
+from kimi_hooks.workspace import read_config
 
-LONGEST_SAID = 300
+WIDEST = 40
 
 
-@click.group("hooks", short_help="List, check and look back on your hooks.")
+@click.group("hooks", short_help="List, check, try and look back on your hooks.")
 def hooks_command() -> None:
-    """List, check and look back on the user's hooks."""
-
-
-hooks_command.add_command(import_command)
+    """List, check, try and look back on the user's hooks."""
 
 
 @hooks_command.command("list", short_help="List the hooks in the order of config.yaml.")
 @json_option
 @click.pass_obj
 def list_command(home: Home, as_json: bool) -> None:
-    """List the configured hooks in the order of config.yaml."""
-    config = read_config(home.find())
-    rows = [
-        {
-            "id": hook.hook_id,
-            "event": hook.event_name,
-            "matcher": hook.group.matcher or "*",
-            "type": hook.handler.type,
-            "command": hook.handler.told,
-            "timeout": hook.timeout,
-            "retries": hook.handler.retries,
-            "env": list(hook.handler.env) if isinstance(hook.handler, CommandPart) else [],
-        }
-        for hook in config.each_hook()
-    ]
+    """List the configured hooks in the order of config.yaml, event by event, also those that are off."""
+    workspace = home.find()
+    config = read_config(workspace)
+    off = switched_off(workspace)
+    hooks = config.named_hooks()
     if as_json:
-        print_json(rows)
-    for row in [] if as_json else rows:
-        click.echo(f"{row['event']:<14} {row['id']:<20} matcher {row['matcher']}  ->  {row['command']}")
-    if not rows and not as_json:
-        click.echo("no hooks: disableAllHooks is on" if config.disable_all_hooks else "no hooks are configured")
+        print_json([_row(hook, config, off) for hook in hooks])
+        return
+    if config.disable_all_hooks:
+        click.echo("disableAllHooks is on: none of them runs" if hooks else "no hooks: disableAllHooks is on")
+    elif not hooks:
+        click.echo("no hooks are configured")
+    for event, under in groupby(hooks, lambda hook: hook.event_name):
+        _print(event, list(under), off)
+
+
+def _row(hook: Hook, config: Config, off: Mapping[str, SwitchedOff]) -> dict[str, Any]:
+    handler = hook.handler
+    switched = off.get(hook.hook_id)
+    return {
+        "id": hook.hook_id,
+        "event": hook.event_name,
+        "matcher": hook.group.matcher or "*",
+        "type": handler.type,
+        "command": handler.told,
+        "timeout": hook.timeout,
+        "retries": handler.retries,
+        "env": list(handler.env if isinstance(handler, CommandPart) else handler.allowed_env_vars),
+        "gate": hook.is_gate,
+        "async": handler.is_async,
+        "if": handler.condition,
+        "onFailure": handler.on_failure,
+        "sequential": hook.group.sequential,
+        "enabled": handler.enabled and not config.disable_all_hooks,
+        "off": {"why": switched.why, "since": iso(switched.since)} if switched else None,
+        "description": handler.description,
+    }
+
+
+def _print(event: str, hooks: Sequence[Hook], off: Mapping[str, SwitchedOff]) -> None:
+    click.echo(f"{event} (a gate)" if hooks[0].kind.is_gate else event)
+    rows = [(hook.hook_id, visible(hook.group.matcher or "*"), visible(hook.handler.told)) for hook in hooks]
+    widths = [min(WIDEST, max(map(len, column))) for column in zip(*rows, strict=True)]
+    for hook, cells in zip(hooks, rows, strict=True):
+        padded = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        click.echo(f"  {padded}  {', '.join(_remarks(hook, off))}")
+
+
+def _remarks(hook: Hook, off: Mapping[str, SwitchedOff]) -> list[str]:
+    """Say what is particular about a hook, what keeps it from running first."""
+    handler = hook.handler
+    switched = off.get(hook.hook_id)
+    found = [
+        "" if handler.enabled else "OFF: enabled: false",
+        f"OFF: {off_because(switched)}" if switched else "",
+        f"{hook.timeout:g} s",
+        "" if hook.is_gate else "1 retry" if handler.retries == 1 else f"{handler.retries} retries",
+        "http" if handler.type == "http" else "",
+        "async" if handler.is_async else "",
+        "blocks on failure" if hook.is_gate and handler.on_failure == "block" else "",
+        "one after the other" if hook.group.sequential else "",
+        f"if {visible(handler.condition)}" if handler.condition else "",
+    ]
+    return [remark for remark in found if remark]
 
 
 @hooks_command.command("check", short_help="Check config.yaml, hook files and templates.")
@@ -79,53 +124,13 @@ def check_command(home: Home, as_json: bool) -> None:
     sys.exit(int(any(finding.level == "error" for finding in findings)))
 
 
-@hooks_command.command("runs", short_help="Show the record of hook runs, newest first.")
-@click.option("--task", metavar="ID", shell_complete=completing.task_ids, help="Only the runs for this task.")
-@click.option("--hook", metavar="ID", shell_complete=completing.hook_ids, help="Only the runs of this hook.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most this many, newest first."
-)
-@json_option
-@click.pass_obj
-def runs_command(home: Home, task: str | None, hook: str | None, limit: int, as_json: bool) -> None:
-    """Show the record of hook runs, newest first."""
-    workspace = home.find()
-    require(workspace)
-    journal = open_existing(workspace.journal_file)
-    try:
-        runs = journal.read(lambda db: deliveries.runs(db, task_id=task, hook_id=hook, limit=limit))
-        if task is not None and not runs:
-            whereabouts(workspace, journal, task)
-    finally:
-        journal.close()
-    if hook is not None and not runs:
-        _require_hook(workspace, hook)
-    if as_json:
-        print_json([_row(run) for run in runs])
-    for run in [] if as_json else runs:
-        click.echo(_line(run))
-    if not runs and not as_json:
-        click.echo("no such run is on record yet" if task or hook else "no hook has run yet")
-
-
-def _row(run: HookRun) -> dict[str, Any]:
-    return {**asdict(run), "ended_at": iso(run.ended_at)}
-
-
-def _require_hook(workspace: Workspace, hook_id: str) -> None:
-    known = list(dict.fromkeys(hook.hook_id for hook in read_config(workspace).each_hook()))
-    if hook_id not in known:
-        there = f"there are: {', '.join(known)}" if known else "there are none"
-        raise UnknownHookError(f"{hook_id}: no such hook in {CONFIG_NAME}; {there}")
-
-
-def _line(run: HookRun) -> str:
-    code = "no exit code" if run.exit_code is None else f"exit {run.exit_code}"
-    said = (run.stderr.strip() or run.stdout.strip()).splitlines()
-    told = f"  {_cut(visible(said[-1]))}" if said else ""
-    who = f"{iso(run.ended_at)}  {run.about:<24}  {run.event:<14} {run.hook_id:<18}"
-    return f"{who} try {run.attempt}  {run.outcome:<9} {code}, {run.duration_ms} ms{told}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_SAID else text[:LONGEST_SAID] + " ..."
+for verb in (
+    import_command,
+    test_command,
+    explain_command,
+    runs_command,
+    replay_command,
+    disable_command,
+    enable_command,
+):
+    hooks_command.add_command(verb)

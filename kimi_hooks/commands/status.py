@@ -19,7 +19,7 @@ from kimi_hooks.commands.telling import pause_told, spelt
 from kimi_hooks.config import Config
 from kimi_hooks.edits import content_mark
 from kimi_hooks.errors import ConfigError, WorkspaceError
-from kimi_hooks.journal import deliveries, facts, tasks
+from kimi_hooks.journal import deliveries, facts, switches, tasks
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.store import Connection, Journal, open_existing
 from kimi_hooks.journal.tasks import Entry
@@ -118,6 +118,7 @@ def _status(workspace: Workspace, journal: Journal, holder: Holder | None, held_
         "next_call_at": iso(held_up.next_call.at) if held_up.next_call else None,
         "tasks": counts,
         "deliveries": journal.read(deliveries.counts),
+        "hooks_off": list(journal.read(switches.switched_off)),
         "open": [_row(entry) for state in OPEN_STATES for entry in journal.read(_listed(state))],
     }
 
@@ -160,6 +161,8 @@ def _print(workspace: Workspace, status: dict[str, Any], held_up: _HeldUp) -> No
     if status["deliveries"]:
         look = f"; see: {spelt(workspace, 'hooks runs')}" if status["deliveries"].get("gave_up") else ""
         click.echo("hooks      " + _counts(_hook_counts(status)) + look)
+    if status["hooks_off"]:
+        click.echo(f"hooks off: {', '.join(status['hooks_off'])}; see: {spelt(workspace, 'hooks list')}")
     if status["open"]:
         _print_table(status["open"])
 

@@ -12,7 +12,7 @@ from kimi_hooks.config import Config
 from kimi_hooks.config_hooks import CommandPart, Hook, HttpPart
 from kimi_hooks.errors import TemplateError
 from kimi_hooks.events import FIELDS
-from kimi_hooks.hooks import body
+from kimi_hooks.hooks import body, condition
 from kimi_hooks.hooks.command import TEMPLATE_ENDING, first_word, script_template
 
 
@@ -38,8 +38,20 @@ def problems(config: Config, home: Path) -> list[Finding]:
 
 def _check(hook: Hook, home: Path) -> Finding:
     handler = hook.handler
-    problem = _problem(handler, home) if isinstance(handler, CommandPart) else _body_problem(handler)
+    problem = _condition_problem(hook)
+    if problem is None:
+        problem = _problem(handler, home) if isinstance(handler, CommandPart) else _body_problem(handler)
     return Finding("error" if problem else "ok", hook.hook_id, hook.event_name, problem or hook.handler.told)
+
+
+def _condition_problem(hook: Hook) -> str | None:
+    """Tell what is wrong with its `if`."""
+    try:
+        if hook.handler.condition is not None:
+            condition.check(hook.handler.condition, hook.kind)
+    except TemplateError as error:
+        return f"if: {error}"
+    return None
 
 
 def _body_problem(handler: HttpPart) -> str | None:

@@ -68,7 +68,7 @@ def run(
         timeout=hook.timeout,
         told=KEPT_BYTES if hook.is_gate else TOLD_BYTES,
     )
-    finished = _without_shell(handler, script, run_it) or run_it(_argv(handler, script))
+    finished = _without_shell(handler, script, run_it) or run_it(argv(handler, script))
     if finished.exit_code == 0 and not finished.timed_out and script:
         shutil.rmtree(folder, ignore_errors=True)
     return finished
@@ -141,7 +141,8 @@ def _rendered(handler: CommandPart, values: Mapping[str, Any], folder: Path, sit
     return [*script.interpreter, str(rendered)]
 
 
-def _argv(handler: CommandPart, script: Sequence[str]) -> list[str]:
+def argv(handler: CommandPart, script: Sequence[str]) -> list[str]:
+    """Return what is run for a handler; `script` are the words that run its rendered template, none without one."""
     if handler.args is not None:
         return [*(script or [handler.command]), *handler.args]
     if not script:

@@ -200,19 +200,39 @@ def runs(
     *,
     task_id: str | None = None,
     hook_id: str | None = None,
+    events: Sequence[str] | None = None,
     failed: bool = False,
     since: float | None = None,
     limit: int = -1,
 ) -> list[HookRun]:
-    """Return the newest runs first: of one task, of one hook, ended since an instant, neither delivered nor allowed."""
+    """Return the newest runs first: of one task, of one hook, ended since an instant, neither delivered nor allowed.
+
+    `events` are the names of events as configured.
+    """
     rows = db.execute(
         "SELECT hook_id, event, event_id, nullif(task_id, ''), attempt, outcome, exit_code, duration_ms, stdout, "
         "stderr, ended_at, http_status, reason, seq FROM hook_runs WHERE (:task IS NULL OR task_id = :task) "
         "AND (:hook IS NULL OR hook_id = :hook) AND (NOT :failed OR outcome NOT IN ('delivered', 'allowed')) "
-        "AND (:since IS NULL OR ended_at >= :since) ORDER BY seq DESC LIMIT :limit",
-        {"task": task_id, "hook": hook_id, "failed": failed, "since": since, "limit": limit},
+        "AND (:since IS NULL OR ended_at >= :since) "
+        "AND (:events IS NULL OR event IN (SELECT value FROM json_each(:events))) ORDER BY seq DESC LIMIT :limit",
+        {
+            "task": task_id,
+            "hook": hook_id,
+            "events": None if events is None else json.dumps(events),
+            "failed": failed,
+            "since": since,
+            "limit": limit,
+        },
     )
     return [HookRun(*row) for row in rows]
+
+
+def unfinished(db: Connection, event_id: str) -> list[tuple[str, str, float]]:
+    """Return what is still owed of an event: the hook, the state, and when it is due, in seconds since 1970."""
+    query = (
+        "SELECT hook_id, state, due_at FROM deliveries WHERE event_id = ? AND state IN ('waiting', 'behind', 'running')"
+    )
+    return [(row["hook_id"], row["state"], row["due_at"]) for row in db.execute(query, (event_id,))]
 
 
 def replay_run(db: Connection, run: int, now: float | None) -> Replayed:

@@ -94,8 +94,25 @@ def test_hook_ids_are_those_of_the_config(house: House) -> None:
     house.configure({"TaskCompleted": [{"hooks": done}], "TaskFailed": [{"hooks": failed}]})
     assert bash(house, "hooks", "runs", "--hook", "") == ["two", "one"]
     assert bash(house, "hooks", "runs", "--hook", "o") == ["one"]
+    assert bash(house, "hooks", "disable", "t") == ["two"]
+    assert bash(house, "hooks", "enable", "") == []
+    house.call("hooks", "disable", "two")
+    assert bash(house, "hooks", "enable", "") == ["two"]
     house.workspace.config_file.write_text("workspace: 1\nhooks: [\n")
     assert bash(house, "hooks", "runs", "--hook", "") == []
+
+
+def test_events_runs_and_fixtures_are_completed(house: House) -> None:
+    """The names of events, the numbers of runs, the newest first, and files."""
+    house.hook("#!/bin/sh\ntrue\n")
+    house.drop("a.md", "a")
+    house.drop("b.md", "b")
+    house.drain()
+    assert bash(house, "hooks", "test", "Task") == ["TaskCreated", "TaskCompleted", "TaskFailed"]
+    assert bash(house, "hooks", "explain", "Sto") == ["Stop", "StopFailure"]
+    assert bash(house, "hooks", "runs", "--event", "Sto") == ["Stop", "StopFailure"]
+    assert bash(house, "hooks", "replay", "") == ["2", "1"]
+    assert asked(house, "fish", "hooks", "test", "Stop", "--fixture", "f").startswith("file,")
 
 
 def test_ids_follow_the_workspace_that_is_named(house: House, tmp_path: Path) -> None:

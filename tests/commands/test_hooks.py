@@ -10,13 +10,51 @@ import pytest
 from kimi_hooks.clock import parse_iso
 from tests.house import House
 
+SEEN = {
+    "Stop": [
+        {
+            "sequential": True,
+            "hooks": [
+                {"id": "guard", "command": "true", "onFailure": "block", "if": "usage.total_tokens > 5"},
+                {"id": "idle", "command": "true", "async": True, "enabled": False},
+            ],
+        },
+        {"matcher": "\u202e.*", "hooks": [{"id": "chat", "type": "http", "url": "https://example.com/token"}]},
+    ],
+    "TaskFailed": [{"matcher": "a|b", "hooks": [{"id": "x", "command": "true", "retries": 1}]}],
+}
+LISTED = """\
+Stop (a gate)
+  guard  *         true                 60 s, blocks on failure, one after the other, if usage.total_tokens > 5
+  idle   *         true                 OFF: enabled: false, 600 s, 5 retries, async, one after the other
+  chat   \\u202e.*  https://example.com  60 s, http
+TaskFailed
+  x  a|b  true  OFF: somebody said hooks disable, 600 s, 1 retry
+"""
+
 
 def test_hooks_list(house: House) -> None:
-    """Every hook in the order of the file."""
-    house.configure({"TaskFailed": [{"matcher": "a|b", "hooks": [{"id": "x", "command": "true"}]}]})
-    (row,) = json.loads(house.call("hooks", "list", "--json").stdout)
-    assert (row["id"], row["event"], row["matcher"], row["command"]) == ("x", "TaskFailed", "a|b", "true")
-    assert "x" in house.call("hooks", "list").stdout
+    """Every hook in the order of the file, with all that decides whether and how it runs; no address in full."""
+    house.configure(SEEN)
+    house.call("hooks", "disable", "x")
+    rows = {row["id"]: row for row in json.loads(house.call("hooks", "list", "--json").stdout)}
+    assert list(rows) == ["guard", "idle", "chat", "x"]
+    keys = ("event", "matcher", "command", "timeout", "gate", "enabled", "async", "sequential", "if", "onFailure")
+    assert [rows["guard"][key] for key in keys] == [
+        "Stop", "*", "true", 60.0, True, True, False, True, "usage.total_tokens > 5", "block",
+    ]  # fmt: skip
+    assert [rows["idle"][key] for key in keys[4:7]] == [False, False, True]
+    assert rows["x"]["off"]["why"] == "person"
+    assert rows["chat"]["off"] is None
+    assert house.call("hooks", "list").stdout == LISTED
+
+
+def test_an_empty_list_says_so(house: House) -> None:
+    """Nothing is configured, or nothing runs."""
+    assert house.call("hooks", "list").stdout == "no hooks are configured\n"
+    house.configure(SEEN, disableAllHooks=True)
+    assert house.call("hooks", "list").stdout.startswith("disableAllHooks is on: none of them runs\nStop (a gate)\n")
+    assert {row["enabled"] for row in json.loads(house.call("hooks", "list", "--json").stdout)} == {False}
 
 
 @pytest.mark.parametrize(
@@ -39,6 +77,20 @@ def test_hooks_check_finds_what_would_not_run(house: House, command: str, proble
     finished = house.call("hooks", "check")
     assert finished.returncode == 1
     assert problem in finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("condition", "problem"), [("staus", "did you mean 'status'?"), ("task_description", "not known yet")]
+)
+def test_hooks_check_finds_a_condition_that_cannot_be_asked(house: House, condition: str, problem: str) -> None:
+    """Before an event comes; a runner that starts says it too."""
+    house.configure({"TaskCompleted": [{"hooks": [{"id": "x", "command": "true", "if": condition}]}]})
+    finished = house.call("hooks", "check")
+    assert finished.returncode == 1
+    assert f"x: if: {condition}: " in finished.stdout
+    assert problem in finished.stdout
+    assert problem in house.call("run", "--detach").stderr
+    house.call("stop")
 
 
 def test_hooks_check_passes_the_shipped_workspace(house: House) -> None:
@@ -109,8 +161,26 @@ def test_hooks_runs_is_the_record(house: House) -> None:
     assert parse_iso(house.result()["completed_at"]) <= parse_iso(runs[0]["ended_at"]) <= time.time()
     assert len(json.loads(house.call("hooks", "runs", "--json", "--task", house.entry().id).stdout)) == 2
     newest = house.call("hooks", "runs").stdout.splitlines()[0]
-    assert newest.startswith(f"{runs[0]['ended_at']}  {house.entry().id}  TaskCompleted  my-hook ")
+    assert newest.startswith(f"   2  {runs[0]['ended_at']}  {house.entry().id}  TaskCompleted  my-hook ")
     assert newest.endswith(" ms  err")
+
+
+def test_the_record_can_be_narrowed(house: House) -> None:
+    """By event, under any of its names, and to what went wrong."""
+    bad, good = {"id": "bad", "command": "false", "retries": 0}, {"id": "good", "command": "true"}
+    house.configure({"TaskCompleted": [{"hooks": [bad, good]}], "Notification": [{"hooks": [{**good}]}]})
+    house.drop("a.md", "a")
+    house.drain()
+
+    def hooks(*words: str) -> list[tuple[str, str]]:
+        runs = json.loads(house.call("hooks", "runs", "--json", *words).stdout)
+        return sorted((run["hook_id"], run["event"]) for run in runs)
+
+    assert hooks() == [("bad", "TaskCompleted"), ("good", "Notification"), ("good", "TaskCompleted")]
+    assert hooks("--event", "TaskCompleted") == [("bad", "TaskCompleted"), ("good", "TaskCompleted")]
+    assert hooks("--event", "Stop") == []
+    assert hooks("--failed") == [("bad", "TaskCompleted")]
+    assert house.call("hooks", "runs", "--event", "TaskComplete").returncode == 2
 
 
 def test_a_line_that_was_cut_is_marked(house: House) -> None:
