@@ -28,6 +28,7 @@ PASSED_ON = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 # So that hooks find `kimi-hooks`.
 _OWN_FOLDER = sysconfig.get_path("scripts")
 TEMPLATE_ENDING = ".sh.j2"
+REFUSED_CODE = 2
 TEMPLATE_NAMES = FIELDS | {"config"}
 # Words on one line that every shell takes as they are.
 _PLAIN_WORDS = re.compile(r"(?P<words>[A-Za-z0-9_./@%+:,\- \t]*)\n*")
@@ -73,9 +74,14 @@ def run(
         told=KEPT_BYTES if hook.is_gate else TOLD_BYTES,
     )
     finished = _without_shell(handler, script, run_it) or run_it(argv(handler, script, site.home))
-    if finished.exit_code == 0 and not finished.timed_out and script:
+    if (script and finished.exit_code == 0 and not finished.timed_out) or _has_refused(hook, finished):
         shutil.rmtree(folder, ignore_errors=True)
     return finished
+
+
+def _has_refused(hook: Hook, finished: Finished) -> bool:
+    """Tell whether a gate's hook said no, which is no fault that anybody would look for."""
+    return hook.is_gate and finished.exit_code == REFUSED_CODE and bool(finished.stderr.strip())
 
 
 def environment(
