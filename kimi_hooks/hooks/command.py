@@ -31,6 +31,10 @@ TEMPLATE_NAMES = FIELDS | {"config"}
 # Words on one line that every shell takes as they are.
 _PLAIN_WORDS = re.compile(r"(?P<words>[A-Za-z0-9_./@%+:,\- \t]*)\n*")
 _FIRST_WORD = re.compile(r"\s*(?P<word>\S+)(?P<rest>.*)", re.DOTALL)
+# Claude Code fills this in itself, in the parts that no shell reads.
+_PROJECT = "${CLAUDE_PROJECT_DIR}"
+# How a file of the project is written before the shell has seen it, quoted or not.
+_PROJECT_FILE = re.compile(r'^(?P<q>"?)\$(?:CLAUDE_PROJECT_DIR|\{CLAUDE_PROJECT_DIR\})(?P=q)(?=/)')
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def run(
         timeout=hook.timeout,
         told=KEPT_BYTES if hook.is_gate else TOLD_BYTES,
     )
-    finished = _without_shell(handler, script, run_it) or run_it(_argv(handler, script))
+    finished = _without_shell(handler, script, run_it) or run_it(_argv(handler, script, site.home))
     if finished.exit_code == 0 and not finished.timed_out and script:
         shutil.rmtree(folder, ignore_errors=True)
     return finished
@@ -79,7 +83,7 @@ def environment(
     base = {name: value for name, value in environ.items() if name in PASSED_ON or name.startswith("LC_")}
     return {
         **base,
-        "PATH": f"{_OWN_FOLDER}:{environ.get('PATH', '/usr/local/bin:/usr/bin:/bin')}",
+        "PATH": search_path(environ),
         "KIMI_EVENT": hook_input["hook_event_name"],
         "KIMI_EVENT_ID": hook_input["event_id"],
         "KIMI_TASK_ID": hook_input["task_id"] or "",
@@ -90,6 +94,11 @@ def environment(
         "CLAUDE_PROJECT_DIR": str(home),
         **named,
     }
+
+
+def search_path(environ: Mapping[str, str]) -> str:
+    """Return the PATH of hooks."""
+    return f"{_OWN_FOLDER}:{environ.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
 
 
 def first_word(handler: CommandPart) -> str:
@@ -105,8 +114,19 @@ def script_template(handler: CommandPart, home: Path) -> template.ScriptTemplate
 
     Raises TemplateError when a tag stands where its value could be evaluated, or the file cannot be read.
     """
-    word = first_word(handler)
-    return _loaded(home / word, atomic.stamp(home / word)) if word.endswith(TEMPLATE_ENDING) else None
+    file = template_file(handler, home)
+    return _loaded(file, atomic.stamp(file)) if file else None
+
+
+def template_file(handler: CommandPart, home: Path) -> Path | None:
+    """Return the template that a handler starts with, None for a plain command."""
+    word = _PROJECT_FILE.sub(lambda _: str(home), first_word(handler))
+    return home / word if word.endswith(TEMPLATE_ENDING) else None
+
+
+def filled_in(text: str, home: Path) -> str:
+    """Return a word of a command that no shell reads, with the workspace for `${CLAUDE_PROJECT_DIR}`."""
+    return text.replace(_PROJECT, str(home))
 
 
 @lru_cache(maxsize=128)
@@ -129,9 +149,9 @@ def _rendered(handler: CommandPart, values: Mapping[str, Any], folder: Path, hom
     return [*script.interpreter, str(rendered)]
 
 
-def _argv(handler: CommandPart, script: Sequence[str]) -> list[str]:
+def _argv(handler: CommandPart, script: Sequence[str], home: Path) -> list[str]:
     if handler.args is not None:
-        return [*(script or [handler.command]), *handler.args]
+        return [*(script or [filled_in(handler.command, home)]), *(filled_in(word, home) for word in handler.args)]
     if not script:
         return [handler.shell, "-c", handler.command]
     return [handler.shell, "-c", f"{shlex.join(script)}{_rest(handler)}"]
