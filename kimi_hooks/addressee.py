@@ -48,7 +48,7 @@ def warned(parts: Parts, entry: Entry, task: Task) -> Entry:
     Raises CallFailedError as `resolved`.
     """
     warning = resolved(parts, task).warning
-    if warning is None:
+    if warning is None or warning in entry.warnings:
         return entry
     if entry.attempts == 1:
         LOGGER.warning("%s %s", entry.id, warning)

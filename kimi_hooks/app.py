@@ -19,6 +19,7 @@ from kimi_hooks.kimi.client import Client, Endpoint
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.outbox.folder import Outbox
 from kimi_hooks.parts import Configured, Parts
+from kimi_hooks.pool import Pool
 from kimi_hooks.process.client import Processes
 from kimi_hooks.settings import Settings
 from kimi_hooks.standin.server import Standin
@@ -31,18 +32,20 @@ def assemble(workspace: Workspace, environ: Mapping[str, str] = os.environ, cloc
     clock = clock or Clock()
     live = WatchedConfig(workspace, clock)
     workspace.make_folders()
+    bell = Bell()
     return Parts(
         workspace=workspace,
         live=live,
         environ=environ,
         settings=WatchedSettings(workspace, live, environ),
         clock=clock,
-        bell=Bell(),
+        bell=bell,
         journal=Journal(workspace.journal_file),
         extracts=Extracts(workspace.extracts),
         outbox=Outbox(workspace.outbox, workspace.incoming, clock, live.current.config.settle_seconds),
         standin=LazyStandin(),
         processes=Processes(),
+        gates=Pool("gate", live.current.config.limits.hooks, bell.ring),
     )
 
 

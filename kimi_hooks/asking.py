@@ -40,9 +40,17 @@ class _Asker:
 
 
 def request_for(
-    parts: Parts, task_id: str, task: Task, endpoint: Endpoint, deadline: float | None, *, may_call: bool = True
+    parts: Parts,
+    task_id: str,
+    task: Task,
+    endpoint: Endpoint,
+    deadline: float | None,
+    *,
+    added: str | None = None,
+    may_call: bool = True,
 ) -> Request:
-    """Return the request: the system text, a message for each text and document, then images and prompt in one.
+    """Return the request: the system text, a message for each text and document, what hooks have `added`,
+    then images and prompt in one.
 
     Documents have their text taken out by the endpoint that will be asked, until `deadline` (seconds of
     clock.monotonic). Raises TaskError when a context file cannot be used, and CallFailedError when the model is not to
@@ -58,7 +66,7 @@ def request_for(
     request = Request(
         model=model,
         known=known,
-        messages=tuple(_messages(asker, task, files, images)),
+        messages=tuple(_messages(asker, task, files, images, added)),
         temperature=task.temperature,
         max_tokens=task.max_tokens,
         reasoning_effort=task.reasoning_effort,
@@ -99,7 +107,9 @@ def _context_paths(parts: Parts, task: Task) -> list[Path]:
     return context.locate(parts.workspace, parts.config.context_roots, task.context, sent_from)
 
 
-def _messages(asker: _Asker, task: Task, files: Sequence[Found], images: Sequence[Found]) -> Iterator[Message]:
+def _messages(
+    asker: _Asker, task: Task, files: Sequence[Found], images: Sequence[Found], added: str | None
+) -> Iterator[Message]:
     if task.system:
         yield _system(task.system)
     for file in files:
@@ -109,6 +119,8 @@ def _messages(asker: _Asker, task: Task, files: Sequence[Found], images: Sequenc
     if len(images) > 1:
         # An image itself has no name, and the prompt may call them by theirs.
         yield _system(f"The images, in this order: {', '.join(file.name for file in images)}")
+    if added:
+        yield _system(added)
     content = [*map(_image, images), {"type": "text", "text": task.prompt}] if images else task.prompt
     yield {"role": "user", "content": content}
 

@@ -195,6 +195,11 @@ class MatcherPart(_Part):
     sequential: bool = False
     hooks: tuple[Handler, ...]
 
+    @property
+    def lists_names(self) -> bool:
+        """Whether the matcher is a list of exact names."""
+        return bool(self.matcher) and _EXACT.fullmatch(self.matcher or "") is not None
+
     def accepts(self, text: str) -> bool:
         """Apply Claude Code's matcher rules: all, a list of exact names, or an unanchored regular expression."""
         if not self.matcher or self.matcher == "*":

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from kimi_hooks import events, owing, results, taken, turns
+from kimi_hooks import conversation, events, owing, results, taken, transcripts, turns
 from kimi_hooks.clock import iso
+from kimi_hooks.conversation import Conversation
 from kimi_hooks.journal import reuse, sends, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
-from kimi_hooks.logs import transition
+from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.states import Outcome
 from kimi_hooks.taken import NO_CALL, Call, Taken
@@ -38,12 +39,26 @@ def end(
 ) -> None:
     """End a task that has a row: done when there is no failure. Raises as `publish`.
 
-    `turn` is the last answer, or what had come of it, None when there is none.
+    `turn` is the last answer, or what had come of it, None when there is none or it is kept.
     """
-    earlier = turns.earlier(parts.workspace.turns, entry.id, entry.turns)
-    whole = turns.joined([*earlier, *([turn] if turn else [])]) if earlier else turn
-    built = build(entry, task, whole, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL"), call)
-    publish(parts, {**built, "turns": len(earlier) + (turn is not None)}, call)
+    told = conversation.read(parts, entry).and_then(turn)
+    write_transcript(parts, entry, task, told)
+    built = build(entry, task, told.answer, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL"), call)
+    publish(parts, {**built, "turns": len(told.kept)}, call)
+
+
+def write_transcript(parts: Parts, entry: Entry, task: Task, told: Conversation) -> None:
+    """Bring the transcript of a task in step; hooks read it, and nothing depends on it."""
+    try:
+        transcripts.write(parts.workspace.transcript_file(entry.id), parts.workspace.home, entry, task, told)
+    except OSError as error:
+        LOGGER.warning("%s: its transcript cannot be written: %s", entry.id, error)
+
+
+def unsent(entry: Entry) -> Entry:
+    """Return the entry of a task whose call was not made after all."""
+    is_first = entry.attempts == 1
+    return replace(entry, attempts=entry.attempts - 1, started_at=None if is_first else entry.started_at)
 
 
 def publish(parts: Parts, result: Mapping[str, Any], call: Call | None = None) -> None:

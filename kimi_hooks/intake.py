@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kimi_hooks import asking, atomic, ending, results
+from kimi_hooks import asking, atomic, ending, gates, results
 from kimi_hooks.errors import TaskError
+from kimi_hooks.events import CREATED
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
@@ -31,12 +32,16 @@ LOOK_AGAIN_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class _Read:
-    """A claimed file that has been read: `refusal` says why it cannot be accepted."""
+    """A claimed file that has been read: `refusal` says why it cannot be accepted.
+
+    `is_gated`: hooks want to hear of it before it is sent.
+    """
 
     claim: Claim
     task: Task
     warnings: tuple[str, ...] = ()
     refusal: str | None = None
+    is_gated: bool = False
 
 
 class Intake:
@@ -129,7 +134,7 @@ def _accepted(parts: Parts, claim: Claim, shown: str) -> _Read:
         asking.check_context(parts, task)
     except TaskError as error:
         return _Read(claim, task, refusal=f"{shown}: {error}")
-    return _Read(claim, task, tuple(warnings))
+    return _Read(claim, task, tuple(warnings), is_gated=gates.any_for(parts, CREATED, task.name))
 
 
 def _insert_rows(db: Connection, parts: Parts, reads: Iterable[_Read], now: float) -> list[_Read]:
@@ -151,7 +156,7 @@ def _insert_rows(db: Connection, parts: Parts, reads: Iterable[_Read], now: floa
 
 
 def _entry(read: _Read, now: float) -> Entry:
-    return tasks.fresh(read.claim.task_id, read.task, read.warnings, now)
+    return tasks.fresh(read.claim.task_id, read.task, read.warnings, now, CREATED.name if read.is_gated else None)
 
 
 def _result(read: _Read, reason: str, now: float) -> dict[str, Any]:
@@ -181,4 +186,5 @@ def _log(read: _Read) -> None:
     if read.refusal is not None:
         LOGGER.warning("%s failed kind=invalid_task file=%s: %s", read.claim.task_id, shown, visible(read.refusal))
     else:
-        transition(read.claim.task_id, State.HELD if read.task.after else State.AVAILABLE, file=shown)
+        is_held = read.is_gated or read.task.after
+        transition(read.claim.task_id, State.HELD if is_held else State.AVAILABLE, file=shown)

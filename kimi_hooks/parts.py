@@ -19,6 +19,7 @@ from kimi_hooks.journal import standing
 from kimi_hooks.journal.standing import Standing
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.outbox.folder import Outbox
+from kimi_hooks.pool import Pool
 from kimi_hooks.process.client import Processes
 from kimi_hooks.settings import Settings
 from kimi_hooks.watcher import Bell
@@ -86,7 +87,8 @@ class _Still:
 class Parts:
     """`standin` starts the imitation when it is first needed. What config.yaml makes follows its edits.
 
-    `pinned` is what it makes for something that has begun and goes on with what it began with.
+    In `gates` the hooks run that a task waits for. `pinned` is what config.yaml makes for something that has begun and
+    goes on with what it began with.
     """
 
     workspace: Workspace
@@ -100,6 +102,7 @@ class Parts:
     outbox: Outbox
     standin: Callable[[], Endpoint]
     processes: Processes
+    gates: Pool
     templates: LastGood[ScriptTemplate] = field(default_factory=lambda: LastGood(command.load_template))
     pinned: Configured | None = None
 

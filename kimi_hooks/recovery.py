@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from functools import partial
+from pathlib import Path
 
 from kimi_hooks import atomic, continuing, ending, extracts, intake, results, turns, worker
 from kimi_hooks.ending import Failure
-from kimi_hooks.journal import deliveries, jumps, moments, sends, tasks
+from kimi_hooks.events import PROMPT, STOP
+from kimi_hooks.journal import deliveries, gates, jumps, moments, sends, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.limits import WINDOW_SECONDS
@@ -24,7 +26,7 @@ REPEATED_IMITATION = "a call was cut when the runner died; it was made again"
 
 
 def recover(parts: Parts) -> list[Entry]:
-    """Bring the disk and the journal in step. Returns the tasks whose result only has to be carried on."""
+    """Bring the disk and the journal in step. Returns the tasks whose answer only has to be carried on."""
     now = parts.clock.now()
     _tidy(parts, now)
     for about, hook_id in parts.journal.write(deliveries.forget_running):
@@ -32,7 +34,7 @@ def recover(parts: Parts) -> list[Entry]:
     parts.journal.write(partial(_settle_sends, parts, now))
     intake.recover(parts)
     interrupted = parts.journal.read(lambda db: tasks.in_state(db, State.EXECUTING))
-    return [entry for entry in interrupted if _has_answer(parts, entry)]
+    return [found for entry in interrupted if (found := _answered(parts, entry)) is not None]
 
 
 def _settle_sends(parts: Parts, now: float, db: Connection) -> None:
@@ -50,27 +52,43 @@ def _tidy(parts: Parts, now: float) -> None:
     atomic.remove_leftovers(parts.workspace.outbox, now - OTHERS_WRITE_SECONDS)
     atomic.remove_leftovers(parts.workspace.spool, now - OTHERS_WRITE_SECONDS)
     parts.journal.write(partial(moments.forget, before=now - KEEP_RUNS_SECONDS))
+    atomic.remove_leftovers(parts.workspace.transcripts, now)
     extracts.tidy(parts.workspace.extracts, now - KEEP_EXTRACTS_SECONDS)
     for folder in parts.workspace.turns.iterdir():
         entry = parts.journal.read(partial(tasks.get, task_id=folder.name))
         if entry is not None and tasks.is_ended(entry):
             turns.forget(parts.workspace.turns, folder.name)
-    for folder in parts.workspace.hook_runs.iterdir():
-        if folder.lstat().st_mtime < now - KEEP_RUNS_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+    for kept in parts.workspace.hook_runs.iterdir():
+        if kept.lstat().st_mtime < now - KEEP_RUNS_SECONDS:
+            _remove(kept)
 
 
-def _has_answer(parts: Parts, entry: Entry) -> bool:
-    """Settle an interrupted task by what is on the disk; tell whether a result has to be put into `results/`."""
+def _remove(kept: Path) -> None:
+    """Remove what a hook's run has left: the folder of one that failed, or a text that was too long for Kimi."""
+    if kept.is_dir() and not kept.is_symlink():
+        shutil.rmtree(kept, ignore_errors=True)
+    else:
+        kept.unlink(missing_ok=True)
+
+
+def _answered(parts: Parts, entry: Entry) -> Entry | None:
+    """Settle an interrupted task by what is on the disk; return it if it has to be carried on.
+
+    That is a result to be put into `results/`, or a whole answer that a gate has to judge.
+    """
     result = results.read(parts.workspace.results, entry.id)
     if result is not None:
         ending.settle(parts, result)
-        return False
-    if turns.kept(parts.workspace.turns, entry.id) is not None:
-        return True
-    if not continuing.catch_up(parts, entry):
+        return None
+    if entry.gate == STOP.name or turns.kept(parts.workspace.turns, entry.id) is not None:
+        return entry
+    if entry.gate == PROMPT.name:
+        parts.journal.write(lambda db: gates.not_sent(db, entry.id, parts.clock.now()))
+        return None
+    caught = continuing.catch_up(parts, entry)
+    if caught is None:
         _answer_unknown(parts, entry)
-    return False
+    return caught if caught is not None and caught.gate == STOP.name else None
 
 
 def _answer_unknown(parts: Parts, entry: Entry) -> None:

@@ -60,6 +60,7 @@ class Reloading:
         LOGGER.info("%s was edited; this counts from now on: %s", CONFIG_NAME, ", ".join(_changed(before, now)))
         self.calls.resize(_threads(now.config))
         self.hooks.resize(now.config.limits.hooks)
+        self._parts.gates.resize(now.config.limits.hooks)
         self._parts.outbox.settle_seconds = now.config.settle_seconds
         self._settle_in(now.config)
 

@@ -10,18 +10,17 @@ from collections.abc import Callable
 from functools import partial
 from types import FrameType
 
-from kimi_hooks import deliveries, derived, recovery
-from kimi_hooks.errors import JournalError, OutdatedError, StoppingError, WorkspaceError
+from kimi_hooks import derived, recovery
+from kimi_hooks.errors import JournalError, WorkspaceError
 from kimi_hooks.intake import Intake
-from kimi_hooks.journal import deliveries as owed
 from kimi_hooks.journal import tasks
-from kimi_hooks.journal.deliveries import Delivery
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.standing import Standing
 from kimi_hooks.kimi.catalogue import Catalogue
 from kimi_hooks.kimi.failure import without_userinfo
 from kimi_hooks.lock import Holder, Lock
 from kimi_hooks.logs import LOGGER
+from kimi_hooks.news import News
 from kimi_hooks.parts import Parts
 from kimi_hooks.reloading import Reloading
 from kimi_hooks.schedule import Schedule
@@ -57,9 +56,8 @@ class Runner:
         self._refreshed: tuple[int, Pause | None] | None = None
         self._ended_before = parts.journal.read(tasks.ended_count)
         self._look_again: float | None = None
-        self._undelivered: list[Delivery] = []
+        self._news = News(parts, self._hooks)
         self._session = Session(parts)
-        self._crowded_at: float | None = None
         self._trouble: str | None = None
         self._folders_seen = float("-inf")
         self._is_ready = False
@@ -147,8 +145,7 @@ class Runner:
         """Tell the hooks of the session's end as places get free; tell whether anything runs still."""
         # Asked before: what ends meanwhile may let the next one go.
         was_busy = self.left_work_behind
-        for delivery in self._session.take_last(self._hooks.free):
-            self._hooks.submit(partial(self._deliver_one, self._parts.fixed(), delivery))
+        self._news.start(self._session.take_last(self._news.free))
         return was_busy or self.left_work_behind
 
     def _turn(self) -> float | None:
@@ -179,7 +176,10 @@ class Runner:
             self._schedule.start_due()
         standing = self._parts.look()
         self._refresh(standing)
-        self._deliver(standing)
+        self._news.settle(standing.now)
+        if not self._is_stopping:
+            # The derived files that hooks may read are written by now.
+            self._news.start_due(standing)
         if self._is_ready:
             self._say_where_we_stand()
 
@@ -206,57 +206,19 @@ class Runner:
         self._derived.refresh(anew=anew)
         self._refreshed = now
 
-    def _deliver(self, standing: Standing) -> None:
-        """Start the hooks that are owed news; the derived files that they may read are written before."""
-        now = standing.now
-        while self._undelivered:
-            self._parts.journal.write(
-                partial(owed.put_back, delivery=self._undelivered[0], due_at=now + TROUBLE_SECONDS)
-            )
-            del self._undelivered[0]
-        due = standing.news_due
-        self._crowded_at = None
-        if self._is_stopping or not self._hooks.free or due is None or due > now:
-            return
-        free, fair = self._hooks.free, len(self._parts.config.each_hook()) > 1
-        started = self._parts.journal.write(lambda db: owed.start_due(db, now, free, standing.newest_news, fair=fair))
-        parts = self._parts.fixed()
-        for delivery in started:
-            self._hooks.submit(partial(self._deliver_one, parts, delivery))
-        if fair and len(started) < free:
-            # What was due by now, and was not started, waits for a run of its own hook to end, which rings the bell.
-            self._crowded_at = now
-
-    def _deliver_one(self, parts: Parts, delivery: Delivery) -> None:
-        try:
-            deliveries.deliver(parts, delivery)
-        except StoppingError as error:
-            LOGGER.info("%s hook %s: %s", delivery.about, delivery.hook_id, error)
-        except OutdatedError:
-            self._undelivered.append(delivery)
-        except OSError as error:
-            LOGGER.error("%s: hook %s could not be run just now: %s", delivery.about, delivery.hook_id, error)
-            self._undelivered.append(delivery)
-        except Exception:  # noqa: BLE001 - the news must not be lost to it
-            LOGGER.exception("%s: hook %s could not be seen to", delivery.about, delivery.hook_id)
-            self._undelivered.append(delivery)
-
     def _seconds_to_next(self) -> float | None:
         """Return how long there is certainly nothing to do; None when only the bell can bring work."""
         standing = self._parts.look()
-        instants = [self._schedule.next_instant(standing)]
-        if self._hooks.free:
-            held = self._crowded_at
-            instants.append(standing.news_due if held is None else self._parts.journal.read(owed.next_due(held)))
+        instants = [self._schedule.next_instant(standing), self._news.next_instant(standing)]
         waits = [max(0.0, instant - standing.now) for instant in instants if instant is not None]
         waits += [wait for wait in (self._look_again, self._reloading.seconds_to_look()) if wait is not None]
         return min([*waits, LONGEST_SLEEP_SECONDS]) if waits else None
 
     def _is_drained(self) -> bool:
-        if self.left_work_behind or self._look_again is not None or self._undelivered or self._trouble is not None:
+        if self.left_work_behind or self._look_again is not None or self._trouble is not None:
             return False
         standing = self._parts.look()
-        return standing.news_due is None and not self._schedule.has_open_work(standing)
+        return self._news.is_settled and standing.news_due is None and not self._schedule.has_open_work(standing)
 
     def _look_for_failures(self) -> bool:
         journal, now = self._parts.journal, self._parts.clock.now()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from kimi_hooks import admission, ending, limits, notifying, pace, reusing, worker
+from kimi_hooks import admission, judging, limits, notifying, pace, reusing, worker
 from kimi_hooks.ending import Failure
 from kimi_hooks.errors import JournalError
-from kimi_hooks.journal import jumps, needs, reuse, sends, tasks
+from kimi_hooks.events import CREATED
+from kimi_hooks.journal import gates, jumps, needs, reuse, sends, tasks
 from kimi_hooks.journal.standing import Standing, Waiting
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER, transition
@@ -16,6 +17,8 @@ from kimi_hooks.parts import Parts
 from kimi_hooks.pool import Pool
 from kimi_hooks.started import Started
 from kimi_hooks.states import State
+
+AGAIN_SECONDS = 5.0
 
 
 class Schedule:
@@ -29,6 +32,8 @@ class Schedule:
         self._lacked_key = False
         self._clock = jumps.read(parts.clock)
         self._looked_for: set[str] = set()
+        self._taken_on: set[str] = set()
+        self._take_on_at = 0.0
 
     @property
     def lacks_key(self) -> bool:
@@ -39,6 +44,8 @@ class Schedule:
         standing = self._settled()
         self._started.cut_overdue(standing.now)
         self._held_until, self._started.is_slowed = None, standing.slowed is not None
+        if standing.any_new and standing.now >= self._take_on_at:
+            self._take_on_new()
         if _has_come(standing.reuse_due, standing.now) and not (standing.pause and standing.pause.is_by_person):
             self._look_for_answers(standing.now)
         for waiting in self._open(standing):
@@ -49,7 +56,7 @@ class Schedule:
 
     def carry_on(self, entry: Entry) -> None:
         """Take a task to its end whose answer is on the disk already."""
-        self._started.work(entry, partial(ending.carry_on, self._parts.fixed(), entry.id))
+        self._started.work(entry, partial(worker.carry_on, self._parts.fixed(), entry))
 
     def next_instant(self, standing: Standing) -> float | None:
         """Return when to look again, in seconds since 1970: a start, a retry, a free slot or a time-out."""
@@ -62,13 +69,17 @@ class Schedule:
         if standing.reuse_due is not None and standing.reuse_due > standing.now:
             # Those whose time has come are being seen to, and ring when that is done.
             instants.append(standing.reuse_due)
+        if standing.any_new and self._take_on_at > standing.now:
+            instants.append(self._take_on_at)
         return min((instant for instant in instants if instant is not None), default=None)
 
     def has_open_work(self, standing: Standing) -> bool:
         """Tell whether any task would be started or tried again without anybody's doing."""
         kinds = [waiting.standin for waiting in self._open(standing)]
         journal = self._parts.journal
-        return any(journal.read(partial(tasks.any_open, now=standing.now, standin=kind)) for kind in kinds)
+        return standing.any_new or any(
+            journal.read(partial(tasks.any_open, now=standing.now, standin=kind)) for kind in kinds
+        )
 
     def _next_start(self, waiting: Waiting, standing: Standing) -> float | None:
         if waiting.due is None or waiting.standin:
@@ -167,6 +178,25 @@ class Schedule:
             self._parts.journal.write(lambda db: notifying.pause(db, config, pause, now))
             LOGGER.warning("queue paused (%s): %s", pause.reason, pause.why)
         return pause is not None
+
+    def _take_on_new(self) -> None:
+        """Ask the gate for new tasks about each that waits there."""
+        under_way = set(self._taken_on)
+        # As many threads are left to calls: a gate that takes its time must not hold up tasks that have passed it.
+        most = self._parts.config.limits.concurrency
+        for entry, spec in self._parts.journal.read(partial(gates.waiting, gate=CREATED.name, limit=most)):
+            if entry.id not in under_way and len(self._taken_on) < most and self._started.free_threads:
+                self._taken_on.add(entry.id)
+                self._started.work(entry, partial(self._take_on, self._parts.fixed(), entry, spec))
+
+    def _take_on(self, parts: Parts, entry: Entry, spec: str) -> None:
+        try:
+            judging.take_on(parts, entry, tasks.parse(spec))
+        except (OSError, JournalError) as error:
+            LOGGER.error("%s: its gate cannot be asked just now: %s", entry.id, error)
+            self._take_on_at = self._parts.clock.now() + AGAIN_SECONDS
+        finally:
+            self._taken_on.discard(entry.id)
 
     def _look_for_answers(self, now: float) -> None:
         """See for each task that allows it whether an earlier answer will do."""

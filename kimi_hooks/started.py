@@ -8,8 +8,9 @@ from functools import partial
 
 from kimi_hooks import continuing, ending, limits, slowing, worker
 from kimi_hooks.ending import Failure
-from kimi_hooks.errors import JournalError
-from kimi_hooks.journal import sends, tasks
+from kimi_hooks.errors import JournalError, StoppingError
+from kimi_hooks.events import PROMPT, STOP
+from kimi_hooks.journal import gates, sends, tasks
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.pace import UnderWay
@@ -51,6 +52,9 @@ class _Told:
         self._started = started
         self._call = call
         self.has_left = False
+
+    def renew(self, entry: Entry) -> None:
+        self._call.entry, self._call.aborted = entry, False
 
     def leave(self) -> None:
         self.has_left = True
@@ -138,15 +142,20 @@ class Started:
         What raises here leaves the task where it is: the next turn comes back to it.
         """
         for entry, error in list(self._troubled.values()):
-            now = self._parts.clock.now()
-            if ending.has_result(self._parts, entry.id) or continuing.has_newer(self._parts, entry):
-                later = now + ANSWERED_SECONDS
-                self._parts.journal.write(partial(tasks.retry_at, task_id=entry.id, due_at=later, why=str(error)))
-            elif entry.failures >= self._parts.config.retry.max_attempts:
-                worker.fail(self._parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"), UNKNOWN)
-            else:
-                worker.lose_call(self._parts, entry, now + AFTER_A_BUG_SECONDS, str(error))
+            self._settle(self._parts.journal.read(partial(tasks.get, task_id=entry.id)) or entry, error)
             del self._troubled[entry.id]
+
+    def _settle(self, entry: Entry, error: Exception) -> None:
+        now, write = self._parts.clock.now(), self._parts.journal.write
+        is_judged = entry.gate == STOP.name or continuing.has_newer(self._parts, entry)
+        if entry.gate == PROMPT.name:
+            write(partial(gates.not_sent, task_id=entry.id, due_at=now + ANSWERED_SECONDS, why=str(error)))
+        elif is_judged or ending.has_result(self._parts, entry.id):
+            write(partial(tasks.retry_at, task_id=entry.id, due_at=now + ANSWERED_SECONDS, why=str(error)))
+        elif entry.failures >= self._parts.config.retry.max_attempts:
+            worker.fail(self._parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"), UNKNOWN)
+        else:
+            worker.lose_call(self._parts, entry, now + AFTER_A_BUG_SECONDS, str(error))
 
     def _to_kimi(self) -> list[_Call]:
         return [call for call in list(self._calls) if not (call.answered or call.entry.standin)]
@@ -158,6 +167,8 @@ class Started:
     def _work(self, call: _Call, work: Callable[[], object]) -> None:
         try:
             work()
+        except StoppingError as error:
+            LOGGER.info("%s: %s", call.entry.id, error)
         except Exception as error:  # noqa: BLE001 - the task must not be lost to it
             LOGGER.exception("%s: could not be carried on", call.entry.id)
             self._troubled[call.entry.id] = (call.entry, error)

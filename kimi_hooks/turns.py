@@ -1,7 +1,7 @@
 """What is on our own disk of a task that has not ended yet: `spool/turns/<id>/`.
 
-`<n>.json` is the nth answer of Kimi, when another one is needed; `result.json` is a finished result which cannot be
-put into `results/` just now.
+`<n>.json` is the nth answer of Kimi, when another one is needed or a gate is asked about it; `result.json` is a
+finished result which cannot be put into `results/` just now.
 """
 
 from __future__ import annotations
@@ -31,6 +31,11 @@ def earlier(turns: Path, task_id: str, count: int) -> list[dict[str, Any]]:
 def newer(turns: Path, task_id: str, count: int) -> dict[str, Any] | None:
     """Return the answer after the first `count` ones, None when there is none. Raises OSError."""
     return _read_if_there(turns / task_id / f"{count + 1}.json")
+
+
+def is_whole(turn: Mapping[str, Any]) -> bool:
+    """Tell whether an answer that was kept is whole, and for a gate to judge; the others are parts of one."""
+    return bool(turn.get("whole"))
 
 
 def joined(turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
-from kimi_hooks import addressee, asking, billing, continuing, notifying, slowing
-from kimi_hooks.clock import kimi_day
-from kimi_hooks.ending import Failure, carry_on, end
+from kimi_hooks import (
+    addressee,
+    asking,
+    billing,
+    continuing,
+    conversation,
+    ending,
+    gates,
+    judging,
+    notifying,
+    slowing,
+)
+from kimi_hooks.clock import iso, kimi_day
+from kimi_hooks.ending import Failure, end, unsent
 from kimi_hooks.errors import TaskError
+from kimi_hooks.events import STOP
 from kimi_hooks.journal import facts, sends, tasks
+from kimi_hooks.journal import gates as standing
 from kimi_hooks.journal.facts import Slowed
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
@@ -28,6 +42,8 @@ class Watcher(Protocol):
 
     has_left: bool
 
+    def renew(self, entry: Entry) -> None: ...
+
     def leave(self) -> None: ...
 
     def answer(self) -> None: ...
@@ -36,53 +52,79 @@ class Watcher(Protocol):
 def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
     """Take an executing task to its end, to its next call, or back to the queue.
 
-    `watcher.answer` is called once Kimi has answered and nothing more is asked. Not after a failure: what it means for
-    the calls of others is settled first.
+    `watcher.renew` is called when the task's time begins anew, `watcher.answer` once Kimi has answered and nothing more
+    is asked. Not after a failure: what it means for the calls of others is settled first.
     """
-    if entry.attempts > 1 and (carry_on(parts, entry.id) or continuing.catch_up(parts, entry)):
+    if entry.attempts > 1 and _resume(parts, entry, task):
         return
     mark, endpoint = parts.settings.current.mark, addressee.endpoint_of(parts, entry)
     try:
-        entry = addressee.warned(parts, entry, task)
+        let_in = judging.let_in(parts, addressee.warned(parts, entry, task), task, watcher)
+        if let_in is None:
+            return
+        entry = let_in
         turn, call = ask(parts, entry, task, endpoint, watcher)
     except TaskError as error:
-        end(parts, _unsent(entry), task, None, Failure("invalid_task", str(error)), UNSENT)
+        end(parts, unsent(entry), task, None, Failure("invalid_task", str(error)), UNSENT)
     except CallFailedError as error:
         if not watcher.has_left and _is_ours(error.failure):
-            end(parts, _unsent(entry), task, None, _told(error.failure), UNSENT)
+            end(parts, unsent(entry), task, None, _told(error.failure), UNSENT)
             return
         took = billing.of_failure(parts, endpoint, task, error) if watcher.has_left else NOTHING
         settle_failure(parts, entry, task, error, took, mark)
     else:
         watcher.answer()
-        if continuing.is_needed(parts, entry, turn, call.took, task.max_tokens):
-            continuing.go_on(parts, entry, turn, call)
-        else:
-            end(
-                parts,
-                entry,
-                task,
-                continuing.last(entry, turn, task.max_tokens),
-                None,
-                continuing.of_all(parts, entry, turn, call),
-            )
+        take(parts, entry, task, turn, call)
+
+
+def take(parts: Parts, entry: Entry, task: Task, turn: Mapping[str, Any], call: Call) -> None:
+    """Decide what becomes of an answer: it is carried on, judged, or the end of the task."""
+    earlier = conversation.read(parts, entry).parts
+    if continuing.is_needed(parts, turn, earlier, call.took, task.max_tokens):
+        continuing.go_on(parts, entry, turn, call)
+        return
+    last, call = continuing.last(turn, earlier, task.max_tokens), continuing.of_all(parts, entry, turn, call)
+    if gates.any_for(parts, STOP, task.name):
+        judging.judge(parts, continuing.keep_whole(parts, entry, last, call), task)
+    else:
+        end(parts, entry, task, last, None, call)
+
+
+def carry_on(parts: Parts, entry: Entry) -> None:
+    """Go on with a task whose answer is on the disk already: its result, or an answer that waits to be judged."""
+    if not ending.carry_on(parts, entry.id) and entry.gate == STOP.name:
+        judging.judge(parts, entry, _task_of(parts, entry))
+
+
+def _resume(parts: Parts, entry: Entry, task: Task) -> bool:
+    """Go on where an earlier try stopped whose answer is on the disk; tell whether there was one."""
+    if ending.carry_on(parts, entry.id):
+        return True
+    caught = entry if entry.gate == STOP.name else continuing.catch_up(parts, entry)
+    if caught is not None and caught.gate == STOP.name:
+        parts.journal.write(lambda db: standing.not_called(db, entry.id))
+        judging.judge(parts, replace(caught, attempts=caught.attempts - 1), task)
+    return caught is not None
 
 
 def ask(parts: Parts, entry: Entry, task: Task, endpoint: Endpoint, watcher: Watcher) -> tuple[dict[str, Any], Call]:
     """Call Kimi; return what the result says of the answer, and the call. Raises TaskError and CallFailedError."""
     deadline = _deadline(parts, entry)
-    asked = asking.request_for(parts, entry.id, task, endpoint, deadline)
+    context = conversation.read(parts, entry).context
+    asked = asking.request_for(
+        parts, entry.id, task, endpoint, deadline, added=None if context is None else context.text
+    )
     request = continuing.with_earlier(parts, entry, asked)
     transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=without_userinfo(endpoint.url))
     answer = parts.client.ask(entry.id, endpoint, request, deadline=deadline, on_left=watcher.leave)
     took = billing.of_answer(parts, endpoint, answer, request.model)
     call = Call(took, asking.fingerprint(endpoint, asked), request_id=answer.request_id)
-    return _turn(answer, request.model), call
+    return _turn(parts, answer, request.model, call), call
 
 
 def expire(parts: Parts, entry: Entry) -> None:
     """End a waiting task whose own time-out has passed."""
-    if not carry_on(parts, entry.id):
+    if not ending.carry_on(parts, entry.id):
         task = _task_of(parts, entry)
         end(parts, entry, task, None, timed_out(task))
 
@@ -90,7 +132,7 @@ def expire(parts: Parts, entry: Entry) -> None:
 def fail(parts: Parts, task_id: str, failure: Failure, took: Taken = NOTHING) -> None:
     """End a task that cannot be carried on; `took` is what its call took, if one was under way."""
     entry = parts.journal.read(lambda db: tasks.get(db, task_id))
-    if entry is not None and not tasks.is_ended(entry) and not carry_on(parts, task_id):
+    if entry is not None and not tasks.is_ended(entry) and not ending.carry_on(parts, task_id):
         end(parts, entry, _task_of(parts, entry), None, failure, Call(took))
 
 
@@ -147,12 +189,6 @@ def _is_ours(failure: CallFailure) -> bool:
     return failure.action == "never" and failure.http_status is None and failure.kind != "timeout"
 
 
-def _unsent(entry: Entry) -> Entry:
-    """Return the entry of a task whose call was not made after all."""
-    is_first = entry.attempts == 1
-    return replace(entry, attempts=entry.attempts - 1, started_at=None if is_first else entry.started_at)
-
-
 def timed_out(task: Task) -> Failure:
     return Failure("timeout", f"no complete answer within {task.timeout:g} s of the first call; raise `timeout`")
 
@@ -205,11 +241,14 @@ def _deadline(parts: Parts, entry: Entry) -> float | None:
     return parts.clock.monotonic() + entry.deadline_at - parts.clock.now()
 
 
-def _turn(answer: Answer, model: str) -> dict[str, Any]:
+def _turn(parts: Parts, answer: Answer, model: str, call: Call) -> dict[str, Any]:
     return {
         "text": answer.text,
         "reasoning": answer.reasoning,
         "finish_reason": answer.finish_reason,
         "model": answer.model or model,
         "warnings": list(answer.warnings),
+        "took": asdict(call.took),
+        "request_id": call.request_id,
+        "at": iso(parts.clock.now()),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from kimi_hooks.journal.store import Journal
 from kimi_hooks.standin.faults import Fault
 from kimi_hooks.states import Outcome, State
 from kimi_hooks.taken import NOTHING
-from kimi_hooks.task import Task
 from tests.house import House, until
 
 TASK = "kimi-1700000000-aaaaaaaa"
@@ -275,11 +273,7 @@ def test_the_result_names_the_request(house: House) -> None:
 )
 def test_what_helps_against_a_cut_depends_on_the_task(cap: int | None, remedy: str) -> None:
     """Nobody is told to leave out what was not given."""
-    entry = tasks.fresh(TASK, Task(prompt="a", name="a", max_tokens=cap), (), 1771342200.0)
     turn = {"finish_reason": "length", "text": "Half", "warnings": []}
-    (warning,) = continuing.last(entry, turn, cap)["warnings"]
-    assert warning == f"the answer is cut at the cap on its length{remedy}"
-    (warning,) = continuing.last(replace(entry, turns=1), turn, cap)["warnings"]
-    assert warning == f"the answer is cut at the cap on its length, after 1 continuation{remedy}"
-    (warning,) = continuing.last(replace(entry, turns=2), turn, cap)["warnings"]
-    assert warning == f"the answer is cut at the cap on its length, after 2 continuations{remedy}"
+    for earlier, after in ((0, ""), (1, ", after 1 continuation"), (2, ", after 2 continuations")):
+        (warning,) = continuing.last(turn, earlier, cap)["warnings"]
+        assert warning == f"the answer is cut at the cap on its length{after}{remedy}"

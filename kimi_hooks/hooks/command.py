@@ -28,10 +28,15 @@ PASSED_ON = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 # So that hooks find `kimi-hooks`.
 _OWN_FOLDER = sysconfig.get_path("scripts")
 TEMPLATE_ENDING = ".sh.j2"
+REFUSED_CODE = 2
 TEMPLATE_NAMES = FIELDS | {"config"}
 # Words on one line that every shell takes as they are.
 _PLAIN_WORDS = re.compile(r"(?P<words>[A-Za-z0-9_./@%+:,\- \t]*)\n*")
 _FIRST_WORD = re.compile(r"\s*(?P<word>\S+)(?P<rest>.*)", re.DOTALL)
+# Claude Code fills this in itself, in the parts that no shell reads.
+_PROJECT = "${CLAUDE_PROJECT_DIR}"
+# How a file of the project is written before the shell has seen it, quoted or not.
+_PROJECT_FILE = re.compile(r'^(?P<q>"?)\$(?:CLAUDE_PROJECT_DIR|\{CLAUDE_PROJECT_DIR\})(?P=q)(?=/)')
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,15 @@ def run(
         timeout=hook.timeout,
         told=KEPT_BYTES if hook.is_gate else TOLD_BYTES,
     )
-    finished = _without_shell(handler, script, run_it) or run_it(argv(handler, script))
-    if finished.exit_code == 0 and not finished.timed_out and script:
+    finished = _without_shell(handler, script, run_it) or run_it(argv(handler, script, site.home))
+    if (script and finished.exit_code == 0 and not finished.timed_out) or _has_refused(hook, finished):
         shutil.rmtree(folder, ignore_errors=True)
     return finished
+
+
+def _has_refused(hook: Hook, finished: Finished) -> bool:
+    """Tell whether a gate's hook said no, which is no fault that anybody would look for."""
+    return hook.is_gate and finished.exit_code == REFUSED_CODE and bool(finished.stderr.strip())
 
 
 def environment(
@@ -84,7 +94,7 @@ def environment(
     base = {name: value for name, value in environ.items() if name in PASSED_ON or name.startswith("LC_")}
     return {
         **base,
-        "PATH": f"{_OWN_FOLDER}:{environ.get('PATH', '/usr/local/bin:/usr/bin:/bin')}",
+        "PATH": search_path(environ),
         "KIMI_EVENT": hook_input["hook_event_name"],
         "KIMI_EVENT_ID": hook_input["event_id"],
         "KIMI_TASK_ID": hook_input["task_id"] or "",
@@ -95,6 +105,11 @@ def environment(
         "CLAUDE_PROJECT_DIR": str(home),
         **named,
     }
+
+
+def search_path(environ: Mapping[str, str]) -> str:
+    """Return the PATH of hooks."""
+    return f"{_OWN_FOLDER}:{environ.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
 
 
 def first_word(handler: CommandPart) -> str:
@@ -116,8 +131,13 @@ def script_template(handler: CommandPart, home: Path) -> template.ScriptTemplate
 
 def template_file(handler: CommandPart, home: Path) -> Path | None:
     """Return the template that a handler starts with, None for a plain command."""
-    word = first_word(handler)
+    word = _PROJECT_FILE.sub(lambda _: str(home), first_word(handler))
     return home / word if word.endswith(TEMPLATE_ENDING) else None
+
+
+def filled_in(text: str, home: Path) -> str:
+    """Return a word of a command that no shell reads, with the workspace for `${CLAUDE_PROJECT_DIR}`."""
+    return text.replace(_PROJECT, str(home))
 
 
 @lru_cache(maxsize=128)
@@ -141,10 +161,10 @@ def _rendered(handler: CommandPart, values: Mapping[str, Any], folder: Path, sit
     return [*script.interpreter, str(rendered)]
 
 
-def argv(handler: CommandPart, script: Sequence[str]) -> list[str]:
+def argv(handler: CommandPart, script: Sequence[str], home: Path) -> list[str]:
     """Return what is run for a handler; `script` are the words that run its rendered template, none without one."""
     if handler.args is not None:
-        return [*(script or [handler.command]), *handler.args]
+        return [*(script or [filled_in(handler.command, home)]), *(filled_in(word, home) for word in handler.args)]
     if not script:
         return [handler.shell, "-c", handler.command]
     return [handler.shell, "-c", f"{shlex.join(script)}{_rest(handler)}"]

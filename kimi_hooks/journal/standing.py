@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kimi_hooks.events import CREATED
 from kimi_hooks.journal.facts import PAUSED, SLOWED, Pause, Slowed, parse_pause, parse_slowed
 from kimi_hooks.journal.store import Connection
 
@@ -20,6 +21,7 @@ _QUERY = f"""
         (SELECT value FROM facts WHERE key = '{SLOWED}') AS slowed,
         (SELECT min(due_at) FROM tasks INDEXED BY tasks_reuse WHERE {_WAITING_REUSE}) AS reuse_due,
         EXISTS (SELECT 1 FROM tasks WHERE state = 'held' AND hold_reason = 'after') AS any_held,
+        EXISTS (SELECT 1 FROM tasks WHERE gate = '{CREATED.name}') AS any_new,
         (SELECT min(due_at) FROM tasks WHERE {_WAITING} 0) AS due,
         (SELECT min(due_at) FROM tasks WHERE {_WAITING} 1) AS standin_due,
         (SELECT min(deadline_at) FROM tasks WHERE {_WAITING} 0 AND deadline_at IS NOT NULL) AS deadline,
@@ -51,7 +53,7 @@ class Standing:
     `recent_sends` left within the limit's window, the first of them at `oldest_recent`; `blocking_send` is the newest
     but `per_window - 1`, so that the next call must wait for it to leave the window. `ended` and `newest_news` are the
     numbers of the newest ending and of the newest delivery. `reuse_due` is the first instant at which an earlier answer
-    can be looked for.
+    can be looked for. `any_new`: a task waits to be taken on by a gate.
     """
 
     now: float
@@ -59,6 +61,7 @@ class Standing:
     slowed: Slowed | None
     reuse_due: float | None
     any_held: bool
+    any_new: bool
     for_kimi: Waiting
     for_standin: Waiting
     recent_sends: int
@@ -80,6 +83,7 @@ def look(db: Connection, now: float, window: float, per_window: int) -> Standing
         slowed=parse_slowed(row["slowed"]),
         reuse_due=row["reuse_due"],
         any_held=bool(row["any_held"]),
+        any_new=bool(row["any_new"]),
         for_kimi=Waiting(False, row["due"], row["deadline"]),
         for_standin=Waiting(True, row["standin_due"], row["standin_deadline"]),
         recent_sends=row["recent_sends"],

@@ -20,8 +20,10 @@ DEDUPE_SECONDS = 24 * 3600.0
 COLUMNS = (
     'seq, id, name, "group", state, hold_reason, priority, standin, due_at, created_at, started_at, deadline_at, '
     "completed_at, attempts, crashes, last_error, outcome, error_kind, acknowledged_at, warnings, "
-    "turns, taken, reuse"
+    "turns, taken, reuse, gate, blocks"
 )
+# What `gate` says of a task that was let in, and sent or about to be.
+PROMPTED = "prompted"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Entry:
     """A task's row without its text. Times are in seconds since 1970.
 
     `turns` counts the answers of Kimi that are kept and not the last one, `taken` is what the calls before this one
-    took. `reuse` is how old an answer may be, in seconds, that is still to be looked for; None when none is.
+    took. `reuse` is how old an answer may be, in seconds, that is still to be looked for; None when none is. `gate` is
+    where it stands at its gates (`journal.gates`), `blocks` how many of its answers were refused there.
     """
 
     seq: int
@@ -55,6 +58,8 @@ class Entry:
     turns: int = 0
     taken: Taken = NOTHING
     reuse: float | None = None
+    gate: str | None = None
+    blocks: int = 0
 
     @property
     def failures(self) -> int:
@@ -80,15 +85,19 @@ def _entries(db: Connection, where: str, *values: object) -> list[Entry]:
     return [entry_of(row) for row in db.execute(f"SELECT {COLUMNS} FROM tasks {where}", values)]  # noqa: S608 - ours
 
 
-def fresh(task_id: str, task: Task, warnings: Sequence[str], now: float) -> Entry:
-    """Return the row of a task that is accepted now: available, or held until the tasks it comes after have ended."""
+def fresh(task_id: str, task: Task, warnings: Sequence[str], now: float, gate: str | None = None) -> Entry:
+    """Return the row of a task that is accepted now: available, or held until the tasks it comes after have ended.
+
+    Held as well is one that waits at a gate.
+    """
+    hold_reason = "gate" if gate else "after" if task.after else None
     return Entry(
         seq=0,
         id=task_id,
         name=task.name,
         group=task.group,
-        state=State.HELD if task.after else State.AVAILABLE,
-        hold_reason="after" if task.after else None,
+        state=State.HELD if hold_reason else State.AVAILABLE,
+        hold_reason=hold_reason,
         priority=task.priority,
         standin=task.standin,
         due_at=task.starts_at(now),
@@ -104,6 +113,7 @@ def fresh(task_id: str, task: Task, warnings: Sequence[str], now: float) -> Entr
         acknowledged_at=None,
         warnings=tuple(warnings),
         reuse=task.reuse,
+        gate=gate,
     )
 
 
@@ -112,8 +122,8 @@ def accept(db: Connection, entry: Entry, task: Task) -> None:
     values = {**vars(entry), "warnings": json.dumps(entry.warnings), "timeout": task.timeout}
     db.execute(
         'INSERT INTO tasks (id, name, "group", state, hold_reason, priority, standin, due_at, timeout, created_at, '
-        "warnings, reuse, spec) VALUES (:id, :name, :group, :state, :hold_reason, :priority, :standin, :due_at, "
-        ":timeout, :created_at, :warnings, :reuse, :spec)",
+        "warnings, reuse, gate, spec) VALUES (:id, :name, :group, :state, :hold_reason, :priority, :standin, :due_at, "
+        ":timeout, :created_at, :warnings, :reuse, :gate, :spec)",
         {**values, "spec": task.model_dump_json()},
     )
     for ref in task.after:
@@ -214,6 +224,14 @@ def keep_turn(db: Connection, task_id: str, turns: int, now: float) -> None:
     db.execute("UPDATE tasks SET state = 'available', turns = ?, due_at = ? WHERE id = ?", (turns, now, task_id))
 
 
+def keep_whole(db: Connection, entry: Entry, gate: str) -> None:
+    """Let a task wait at the gate for whole answers, with one answer more than the entry tells of."""
+    db.execute(
+        "UPDATE tasks SET turns = ?, gate = ?, warnings = ? WHERE id = ?",
+        (entry.turns + 1, gate, json.dumps(entry.warnings), entry.id),
+    )
+
+
 def count_crash(db: Connection, entry: Entry, now: float, warnings: Sequence[str]) -> None:
     """Retry a task whose call the runner's own death cut; the time it was dead does not count against its time-out."""
     take(db, entry, None, taken.UNKNOWN, now)
@@ -227,7 +245,7 @@ def count_crash(db: Connection, entry: Entry, now: float, warnings: Sequence[str
 def finish(db: Connection, task_id: str, outcome: Outcome, error_kind: str | None, now: float) -> None:
     """Record how the task ended, once its result is on the disk."""
     db.execute(
-        "UPDATE tasks SET state = ?, hold_reason = NULL, outcome = ?, error_kind = ?, completed_at = ?, "
+        "UPDATE tasks SET state = ?, hold_reason = NULL, gate = NULL, outcome = ?, error_kind = ?, completed_at = ?, "
         "ended = (SELECT coalesce(max(ended), 0) + 1 FROM tasks) WHERE id = ?",
         (outcome.state, outcome, error_kind, now, task_id),
     )

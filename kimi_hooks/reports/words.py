@@ -23,6 +23,10 @@ _ENGLISH: Mapping[str, Words] = {
         "the task could not be accepted as it is written",
         "Mend what the message names and send the task again.",
     ),
+    "blocked": Words(
+        "one of your hooks refused it",
+        "See what the hook said, mend the task or the hook, and send the task again.",
+    ),
     "dependency": Words(
         "a task that had to be done first was not",
         "See to the task that the message names, then send both again.",
@@ -82,6 +86,7 @@ _ENGLISH: Mapping[str, Words] = {
 }
 _CHINESE: Mapping[str, Words] = {
     "invalid_task": Words("任務的寫法無法接受", "請修正訊息裡指出的地方，再重新送出任務。"),
+    "blocked": Words("你設定的 hook 拒絕了這個任務", "請看 hook 說明的原因，修正任務或 hook，再重新送出任務。"),
     "dependency": Words("必須先完成的任務沒有完成", "請先處理訊息裡提到的那個任務，再把兩個任務都重新送出。"),
     "timeout": Words("時限內沒有得到完整的答案", "請把任務的時限設長一些，或把要求縮小，再重新送出。"),
     "crash": Words(

@@ -156,7 +156,7 @@ def _run(handler: CommandPart, hook: Hook, on: Stage) -> Plan:
     except TemplateError as error:
         return replace(found, problem=str(error))
     words = [*template.interpreter, SCRIPT] if template else []
-    return replace(found, script=script, argv=tuple(command.argv(handler, words)))
+    return replace(found, script=script, argv=tuple(command.argv(handler, words, site.home)))
 
 
 def _set(names: Sequence[str], on: Stage) -> tuple[tuple[str, bool], ...]:

@@ -80,6 +80,24 @@ def test_a_run_that_timed_out_keeps_its_folder(house: House, name: str) -> None:
     assert [run.outcome for run in house.runs()] == ["gave_up"]
 
 
+@pytest.mark.parametrize("handler", [
+    {"command": "${CLAUDE_PROJECT_DIR}/hooks/one.sh", "args": ["${CLAUDE_PROJECT_DIR}/a b", "$HOME"]},
+    {"command": "${CLAUDE_PROJECT_DIR}/hooks/one.sh.j2", "args": ["${CLAUDE_PROJECT_DIR}/a b", "$HOME"]},
+    {"command": '"$CLAUDE_PROJECT_DIR"/hooks/one.sh "$CLAUDE_PROJECT_DIR/a b" \'$HOME\''},
+    {"command": '"${CLAUDE_PROJECT_DIR}"/hooks/one.sh.j2 "$CLAUDE_PROJECT_DIR/a b" \'$HOME\''},
+    {"command": '$CLAUDE_PROJECT_DIR/hooks/one.sh.j2 "$CLAUDE_PROJECT_DIR/a b" \'$HOME\''},
+])  # fmt: skip
+def test_the_project_folder_stands_in_commands(house: House, handler: dict[str, Any]) -> None:
+    """As in Claude Code: filled in where no shell reads the words, left to the shell where one does."""
+    for name in ("one.sh", "one.sh.j2"):
+        house.hook('#!/bin/sh\nprintf "%s|" "$@" > told.txt\n', name)
+    house.configure({"TaskCompleted": [{"hooks": [{**handler, "retries": 0}]}]})
+    house.drop("a.md", "a")
+    house.drain()
+    assert [run.outcome for run in house.runs()] == ["delivered"]
+    assert (house.home / "told.txt").read_text() == f"{house.home}/a b|$HOME|"
+
+
 def _tell(house: House, command: str) -> None:
     """Let a task end whose only hook is this command, run once."""
     house.configure({"TaskCompleted": [{"hooks": [{"command": command, "retries": 0}]}]})

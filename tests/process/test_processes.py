@@ -211,7 +211,8 @@ def test_a_full_disk_does_not_change_how_a_command_ended(site: Site) -> None:
 
 def test_closing_ends_what_runs(site: Site) -> None:
     """A command that heeds TERM may tidy up; that it was cut is told apart from any end of its own."""
-    with site.running("trap 'touch tidied; exit 0' TERM; while :; do sleep 0.05; done") as ended:
+    with site.running("trap 'touch tidied; exit 0' TERM; touch set; while :; do sleep 0.05; done") as ended:
+        until((site.folder / "set").exists)
         site.processes.close()
         assert (site.folder / "tidied").exists()
     assert [type(end) for end in ended] == [StoppingError]
@@ -234,7 +235,8 @@ def test_closing_does_not_wait_for_a_launcher_that_does_not_answer(site: Site, *
 
 def test_closing_ends_what_does_not_heed_it_too(site: Site) -> None:
     """TERM, and KILL after a grace; nothing is left when it returns."""
-    with site.running("trap '' TERM; (trap '' TERM; sleep 30) & sleep 30"):
+    with site.running("trap '' TERM; (trap '' TERM; sleep 30) & touch set; sleep 30"):
+        until((site.folder / "set").exists)
         started = time.monotonic()
         site.processes.close()
         assert time.monotonic() - started >= TERM_GRACE_SECONDS
