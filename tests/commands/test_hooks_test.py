@@ -347,6 +347,7 @@ def test_a_runner_is_not_disturbed(house: House) -> None:
     """While one is at work hooks can be tried all the same; it hears of nothing."""
     house.hook("#!/bin/sh\ntrue\n")
     house.start()
+    until(lambda: "runner started" in house.log)
     log = house.log
     assert house.call("hooks", "test", "TaskCompleted").returncode == 0
     assert house.log == log
