@@ -535,6 +535,9 @@ _VARYING = (
     (r"\b\d+ ms\b", "N ms"),
     (r"total_tokens = \d+", "total_tokens = N"),
     (r"cp: .*", "cp: ..."),
+    # The news of one task may come before or after the gate of the other.
+    (r"\brun \d+ gave_up", "run N gave_up"),
+    (r"(?m)^ +\d+  TIME", "   N  TIME"),
 )
 
 
