@@ -26,6 +26,8 @@ from kimi_hooks.task import Task
 
 LONGEST_TOLD = 200
 FORCED = "a Stop hook refused the answer {count} times (limits.stop_blocks): the last answer stands; it said: {reason}"
+# The record tells people that a refusal without a word may be none; Kimi could do nothing with that.
+SILENT = "Your answer was refused, and no reason was given. Look it over once more, and answer again."
 FULL = "a Stop hook refused the answer, and the model's window has no room for another one; it said: {reason}"
 
 
@@ -148,7 +150,8 @@ def _feedback(parts: Parts, moment: Moment, decisions: Sequence[Decision]) -> st
 
     What kept a hook from being heard is not Kimi's business.
     """
-    refused = [(each.hook_id, each.reason) for each in decisions if each.outcome == "blocked" and not each.by_failure]
+    blocking = [each for each in decisions if each.outcome == "blocked" and not each.by_failure]
+    refused = [(each.hook_id, SILENT if each.is_suspect else each.reason) for each in blocking]
     added = [(each.hook_id, each.context) for each in decisions if each.context.strip()]
     return "\n\n".join(_capped(parts, moment, hook_id, text) for hook_id, text in [*refused, *added])
 

@@ -512,3 +512,32 @@ def test_what_a_crash_left_of_a_transcript_is_tidied_away(house: House) -> None:
     left.write_text("half")
     house.drain()
     assert not left.exists()
+
+
+def test_a_refusal_in_silence_tells_kimi_that_there_was_one(house: House) -> None:
+    """What people are told of such an end is none of Kimi's business."""
+    gate(house, "Stop", "[ -e once ] && exit 0; touch once; exit 2")
+    house.drop("a.md", "a")
+    house.drain()
+    assert house.prompts()[1].startswith("Your answer was refused, and no reason was given.")
+    assert house.runs()[0].outcome == "blocked"
+    assert house.prompts()[1] not in (house.runs()[0].reason or "")
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"),
+    [("TaskCreated", "held (TaskCreated)"), ("UserPromptSubmit", "executing (UserPromptSubmit)"),
+     ("Stop", "executing (Stop)")],
+)  # fmt: skip
+def test_status_tells_at_which_gate_a_task_stands(house: House, event: str, shown: str) -> None:
+    """A person sees what a task waits for, and a program finds it under `gate`."""
+    gate(house, event, "touch begun; while [ ! -e go ]; do sleep 0.01; done")
+    house.drop("a.md", "a")
+    with house.running():
+        until((house.home / "begun").exists)
+        assert shown in house.call("status").stdout
+        (row,) = json.loads(house.call("status", "--json").stdout)["open"]
+        assert row["gate"] == event
+        (house.home / "go").touch()
+        until(lambda: house.entry().state == State.COMPLETED)
+        assert house.entry().gate is None

@@ -133,6 +133,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "task_name": entry.name,
         "state": entry.state,
         "hold_reason": entry.hold_reason,
+        "gate": None if entry.gate == tasks.PROMPTED else entry.gate,
         "priority": entry.priority,
         "attempts": entry.attempts,
         "created_at": iso(entry.created_at),
@@ -201,7 +202,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     for heading in ("id", "name", "state", "prio", "tries", "age"):
         table.add_column(heading, overflow="fold", no_wrap=heading != "name")
     for row in rows:
-        state = f"{row['state']} ({row['hold_reason']})" if row["hold_reason"] else row["state"]
+        waits_for = row["gate"] or row["hold_reason"]
+        state = f"{row['state']} ({waits_for})" if waits_for else row["state"]
         cells = [row["task_id"], harmless(row["task_name"]), state, str(row["priority"]), str(row["attempts"])]
         table.add_row(*(Text(cell) for cell in cells), Text(_age(row["created_at"])))
     Console().print(table)
