@@ -1,9 +1,11 @@
-"""What the texts of a task may hold, and the names that are made of them."""
+"""What the texts of a task may hold, the names that are made of them, and how templates write values."""
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 MAX_NAME = 200
@@ -74,3 +76,15 @@ def derived_name(text: str, limit: int = MAX_NAME) -> str:
     """Make a name of any text: one line, no control characters, at most `limit` characters, never empty."""
     words = " ".join("".join(char if char.isprintable() else " " for char in text[: limit * 8]).split())
     return words[:limit].strip() or "task"
+
+
+def written(value: object) -> object:
+    """Write a value as the script templates do; what is neither text nor null, bool, list or mapping stays as it is."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case Mapping() | list() | tuple():
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return value

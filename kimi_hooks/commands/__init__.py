@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any
 import click
 
 from kimi_hooks import workspace
+from kimi_hooks.clock import Clock, parse_age, parse_iso
 from kimi_hooks.workspace import Workspace
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
@@ -36,3 +38,13 @@ def print_json(value: Any) -> None:
 def is_in_hook(environ: Mapping[str, str] = os.environ) -> bool:
     """Tell whether we were called by a hook of a runner, which may know a better config.yaml than there is just now."""
     return bool(environ.get("KIMI_EVENT_ID"))
+
+
+def instant(since: str) -> float:
+    """Return the instant, in seconds since 1970, that `--since` means. Raises UsageError."""
+    with contextlib.suppress(ValueError):
+        return Clock().now() - parse_age(since)
+    try:
+        return parse_iso(since)
+    except ValueError:
+        raise click.UsageError(f"--since {since!r}: give an age such as 24h or 7d, or an ISO day or time") from None

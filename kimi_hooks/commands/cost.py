@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from kimi_hooks.clock import Clock, iso, parse_age, parse_iso
-from kimi_hooks.commands import Home, json_option, print_json
+from kimi_hooks.clock import iso
+from kimi_hooks.commands import Home, instant, json_option, print_json
 from kimi_hooks.journal import bill
 from kimi_hooks.journal.bill import Line, Waits
 from kimi_hooks.journal.store import open_existing
@@ -46,7 +46,7 @@ def cost_command(
         raise click.UsageError("give --poll-every and --poll-tokens together")
     workspace = home.find()
     require(workspace)
-    began = _instant(since)
+    began = 0.0 if since is None else instant(since)
     journal = open_existing(workspace.journal_file)
     try:
         lines = journal.read(lambda db: bill.lines(db, began, by))
@@ -61,19 +61,6 @@ def cost_command(
         _print(told)
         if polling:
             click.echo(f"\n{_assumed(polling)}")
-
-
-def _instant(since: str | None) -> float:
-    if since is None:
-        return 0.0
-    try:
-        return Clock().now() - parse_age(since)
-    except ValueError:
-        pass
-    try:
-        return parse_iso(since)
-    except ValueError:
-        raise click.UsageError(f"--since {since!r}: give an age such as 24h or 7d, or an ISO day or time") from None
 
 
 def _rows(lines: Sequence[Line]) -> Iterator[dict[str, Any]]:

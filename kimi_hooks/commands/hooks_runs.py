@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from kimi_hooks import lock
-from kimi_hooks.clock import Clock, iso, parse_age, parse_iso
-from kimi_hooks.commands import Home, completing, json_option, print_json
+from kimi_hooks.clock import Clock, iso
+from kimi_hooks.commands import Home, completing, instant, json_option, print_json
 from kimi_hooks.commands.hooks_shared import known_event, require_hook
 from kimi_hooks.commands.telling import spelt
 from kimi_hooks.events import KINDS
@@ -126,20 +126,9 @@ def _operation(
     if run is not None:
         return lambda db: deliveries.replay_run(db, run, now)
     if since is not None:
-        began = _instant(since)
+        began = instant(since)
         return lambda db: deliveries.replay_since(db, began, now, hook)
     return lambda db: deliveries.replay_failed(db, now, hook)
-
-
-def _instant(since: str) -> float:
-    try:
-        return Clock().now() - parse_age(since)
-    except ValueError:
-        pass
-    try:
-        return parse_iso(since)
-    except ValueError:
-        raise click.UsageError(f"--since {since!r}: give an age such as 2h or 7d, or an ISO day or time") from None
 
 
 def _looked(workspace: Workspace, operation: Callable[[Connection], Replayed]) -> Replayed:

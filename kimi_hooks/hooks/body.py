@@ -16,6 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kimi_hooks.errors import TemplateError
 from kimi_hooks.mistakes import near
+from kimi_hooks.text import written
 
 _ONE_TAG = re.compile(r"\{\{[-+]?(?P<expression>.*?)[-+]?\}\}", re.DOTALL)
 _ENVIRONMENT = ("env", "environ")
@@ -105,16 +106,4 @@ def _remedy(name: str, known_names: Collection[str]) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False, finalize=_text)
-
-
-def _text(value: object) -> object:
-    """Write values as the script templates do; a name that is undefined stays so, and is refused."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case Mapping() | list() | tuple():
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return value
+    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False, finalize=written)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from kimi_hooks.config import LANGUAGES, Language
 from kimi_hooks.errors import TemplateError
 from kimi_hooks.mistakes import near
 from kimi_hooks.reports import texts
+from kimi_hooks.text import written
 
 _SHIPPED = Path(__file__).parent
 _OTHER_FILES: Mapping[type[nodes.Node], str] = {
@@ -96,22 +96,10 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,
-        finalize=_text,
+        finalize=written,
     )
     environment.filters["thousands"] = _thousands
     return environment
-
-
-def _text(value: object) -> object:
-    """Write values as the script templates do; a name that is undefined stays so, and is refused."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case Mapping() | list() | tuple():
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return value
 
 
 def _thousands(number: float) -> str:
