@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kimi_hooks import atomic, runner
+from kimi_hooks import atomic, news
 from kimi_hooks.clock import Clock
 from kimi_hooks.edits import ConfigFile, LastGood
 from kimi_hooks.errors import TemplateError
@@ -705,7 +705,7 @@ def test_a_pool_grows_and_shrinks() -> None:
 
 def test_news_for_a_hook_that_a_verb_knows_first_is_not_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A verb has read an edit that the runner holds for unfinished: the news waits until it has read it, too."""
-    monkeypatch.setattr(runner, "TROUBLE_SECONDS", 0.02)
+    monkeypatch.setattr(news, "AGAIN_SECONDS", 0.02)
     house.configure(LISTEN)
     text = house.workspace.config_file.read_text()
     house.configure()

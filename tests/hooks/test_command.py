@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kimi_hooks import runner
+from kimi_hooks import news
 from kimi_hooks.process.client import Processes
 from kimi_hooks.process.protocol import Finished
 from kimi_hooks.runner import Runner
@@ -60,7 +60,7 @@ class _Wanting(Processes):
 
 def test_want_of_descriptors_is_no_run_of_the_hook(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The news is told later; it costs no retry and leaves no record."""
-    monkeypatch.setattr(runner, "TROUBLE_SECONDS", 0.01)
+    monkeypatch.setattr(news, "AGAIN_SECONDS", 0.01)
     house.hook("#!/bin/sh\nexit 1\n", retries=1)
     house.drop("a.md", "a")
     parts = house.parts()
