@@ -533,6 +533,8 @@ _VARYING = (
     (r"kimi-\d+-[a-z0-9]{8}", "ID"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
     (r"\b\d+ ms\b", "N ms"),
+    (r"(?m)^ +\d+  TIME", "N  TIME"),
+    (r"\brun \d+\b", "run N"),
     (r"total_tokens = \d+", "total_tokens = N"),
     (r"cp: .*", "cp: ..."),
     # The news of one task may come before or after the gate of the other.

@@ -82,7 +82,7 @@ def _explained(
     absence = past.absence(workspace, name, entry, result)
     if absence is not None:
         return _Explained(f"of {task}", absence, ())
-    occasion = past.of_task(workspace, journal, name, entry)
+    occasion = occasion_of(workspace, journal, name, task, None)
     runs = journal.read(lambda db: deliveries.runs(db, task_id=task, hook_id=None, limit=MOST_RUNS))
     of_kind = [run for run in runs if KINDS.get(run.event) == KINDS[name]]
     owed = journal.read(lambda db: deliveries.unfinished(db, occasion.event.event_id))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from kimi_hooks import settings
 from kimi_hooks.clock import Clock
 from kimi_hooks.commands import completing
 from kimi_hooks.commands.ended import not_ended
@@ -24,7 +26,7 @@ from kimi_hooks.show import harmless
 from kimi_hooks.trying import fixture, past, sample
 from kimi_hooks.trying.occasion import Occasion
 from kimi_hooks.waiting import whereabouts
-from kimi_hooks.workspace import CONFIG_NAME, Workspace
+from kimi_hooks.workspace import CONFIG_NAME, Workspace, read_config
 
 FROM_STDIN = "-"
 
@@ -56,7 +58,13 @@ def occasion_of(workspace: Workspace, journal: Journal, name: str, task: str | N
         return fixture.of_text(_content(file), name, "the fixture" if file == FROM_STDIN else file)
     if task is None:
         return sample.of_kind(name, Clock().now())
-    return past.of_task(workspace, journal, name, accepted(workspace, journal, task))
+    return past.of_task(workspace, journal, name, accepted(workspace, journal, task), _model(workspace))
+
+
+def _model(workspace: Workspace) -> str | None:
+    """Return the model for tasks that name none."""
+    said = read_config(workspace).basics.settings
+    return settings.read(workspace, said, os.environ, Path.home()).get("KIMI_MODEL")
 
 
 def accepted(workspace: Workspace, journal: Journal, task_id: str) -> Entry:

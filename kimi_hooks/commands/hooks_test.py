@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import click
@@ -20,6 +20,7 @@ from kimi_hooks.commands.hooks_shared import (
     task_option,
 )
 from kimi_hooks.config import Config
+from kimi_hooks.config_hooks import Hook
 from kimi_hooks.errors import UnknownHookError
 from kimi_hooks.events import KINDS, EventKind
 from kimi_hooks.hooks import engine
@@ -47,6 +48,11 @@ class _Shown:
     considered: Considered
     tried: Tried | None = None
     plan: Plan | None = None
+
+    @property
+    def refused(self) -> bool:
+        decided = self.tried.decision if self.tried is not None else None
+        return decided is not None and (decided.outcome == "blocked" or decided.stop_reason is not None)
 
     @property
     def is_good(self) -> bool:
@@ -86,7 +92,7 @@ def test_command(
     if runs and not dry_run:
         click.echo(FOR_REAL, err=True)
     with rehearsal.stage(workspace, config, occasion, os.environ) as stage:
-        shown = [_show(item, stage, dry_run=dry_run, quiet=as_json) for item in chosen]
+        shown = _shown(chosen, stage, dry_run=dry_run, quiet=as_json)
         _tell(event, occasion, stage, shown, as_json=as_json)
     sys.exit(int(not runs or not all(item.is_good for item in shown)))
 
@@ -112,6 +118,24 @@ def _only(config: Config, considered: list[Considered], event: str, hook_id: str
         there = " and ".join(dict.fromkeys(elsewhere))
         raise UnknownHookError(f"{hook_id}: not under {event}; it stands under {there}: try that event")
     return found
+
+
+def _shown(chosen: Sequence[Considered], stage: Stage, *, dry_run: bool, quiet: bool) -> list[_Shown]:
+    """Try one after the other; in a sequential group of a gate nobody is asked after a refusal."""
+    shown: list[_Shown] = []
+    for item in chosen:
+        before = next((each for each in shown if each.refused and _is_next(each.considered.hook, item.hook)), None)
+        if before is not None and item.why_not is None:
+            why_not = f"it comes after {before.considered.hook.hook_id} in its group, which refused"
+            shown.append(_show(replace(item, why_not=why_not), stage, dry_run=dry_run, quiet=quiet))
+        else:
+            shown.append(_show(item, stage, dry_run=dry_run, quiet=quiet))
+    return shown
+
+
+def _is_next(before: Hook, hook: Hook) -> bool:
+    place = before.event_name, before.number
+    return hook.is_gate and hook.group.sequential and place == (hook.event_name, hook.number)
 
 
 def _show(item: Considered, stage: Stage, *, dry_run: bool, quiet: bool) -> _Shown:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kimi_hooks import events
+from kimi_hooks import events, gate_events
 from kimi_hooks.config_hooks import Hook
-from kimi_hooks.events import PROMPT, STOP, Event, EventKind
+from kimi_hooks.events import CREATED, PROMPT, Event, EventKind, Moment
+from kimi_hooks.taken import Taken
+from kimi_hooks.task import Task
 
 Origin = Literal["task", "fixture", "sample"]
 
@@ -50,18 +52,16 @@ def hook_input(occasion: Occasion, hook: Hook, event_id: str, home: str) -> dict
     return {**handed, "event_id": event_id}
 
 
-def gate_fields(
-    kind: EventKind, about: Mapping[str, Any], prompt: str, answer: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Return the fields of a question at a gate; `about` are those that tell of the task.
-
-    `answer` are the fields that tell of Kimi's answer, which only `Stop` has.
-    """
-    fields = {**about, "task_subject": about["task_name"], "task_description": prompt[: events.MAX_DESCRIPTION]}
+def asked(
+    kind: EventKind, task_id: str, task: Task, result: Mapping[str, Any] | None, model: str | None, now: float
+) -> Moment:
+    """Return the question at a gate about a task; `result` is how it ended, which tells of the answer."""
+    if kind == CREATED:
+        return gate_events.of_created(task_id, task, model, now)
     if kind == PROMPT:
-        fields["prompt"] = prompt
-    if kind == STOP:
-        again = {"stop_hook_active": False, "stop_hook_count": 0, "background_tasks": [], "session_crons": []}
-        # Not final: neither how the task ended nor what became of it is known yet.
-        fields = {**fields, **(answer or {}), **again, "status": None, "error": None}
-    return fields
+        return gate_events.of_prompt(task_id, task, model, now)
+    told = result or {}
+    answer = {**told, "text": told["output"]}
+    cost = told["cost"] or {"amount": 0.0, "currency": None}
+    took = Taken(**told["tokens"], **cost, unpriced=int(told["cost"] is None))
+    return gate_events.of_stop(task_id, task, answer, took, blocks=0, duration_ms=told["duration_ms"], now=now)

@@ -6,29 +6,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from kimi_hooks import events, results
-from kimi_hooks.clock import iso
 from kimi_hooks.errors import EventError
-from kimi_hooks.events import COMPLETED, FAILED, KINDS, NOTIFICATION, SESSION_END, SESSION_START, STOP, Event, Moment
+from kimi_hooks.events import COMPLETED, FAILED, KINDS, NOTIFICATION, SESSION_END, SESSION_START, STOP, Event
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.task import Task
-from kimi_hooks.trying.occasion import Occasion, gate_fields
+from kimi_hooks.trying.occasion import Occasion, asked
 from kimi_hooks.workspace import Workspace
 
 _OF_NO_TASK = (NOTIFICATION, SESSION_START, SESSION_END)
-_SAID = ("model", "channel", "account", "thread_id", "reply_to", "metadata")
 
 
-def of_task(workspace: Workspace, journal: Journal, name: str, entry: Entry) -> Occasion:
-    """Return the event of this name that the task had, or would have. Raises EventError when it cannot have had it."""
+def of_task(workspace: Workspace, journal: Journal, name: str, entry: Entry, model: str | None) -> Occasion:
+    """Return the event of this name that the task had, or would have; `model` is asked where a task names none.
+
+    Raises EventError when it cannot have had it.
+    """
     result = results.read(workspace.results, entry.id) if tasks.is_ended(entry) else None
     problem = absence(workspace, name, entry, result)
     if problem is not None:
         raise EventError(problem)
     task = _task(journal, entry)
     return Occasion(
-        event=_event(name, entry, task, result),
+        event=_event(name, entry, task, result, model),
         origin="task",
         told=f"of {entry.id} ({entry.name}), which is {entry.outcome or entry.state}",
         prompt=task.prompt if task else "",
@@ -63,30 +64,17 @@ def _task(journal: Journal, entry: Entry) -> Task | None:
         return None
 
 
-def _event(name: str, entry: Entry, task: Task | None, result: Mapping[str, Any] | None) -> Event:
+def _event(name: str, entry: Entry, task: Task | None, result: Mapping[str, Any] | None, model: str | None) -> Event:
     kind = KINDS[name]
     if kind in (COMPLETED, FAILED) and result is not None:
         return events.of_result(result)
-    prompt = task.prompt if task else ""
-    answer = events.of_task(result, prompt) if result is not None else None
-    number = "-1" if kind == STOP else ""
-    return Moment(
-        kind, f"{entry.id}-{kind.name}{number}", gate_fields(kind, _about(entry, task), prompt, answer), entry.id
-    )
-
-
-def _about(entry: Entry, task: Task | None) -> dict[str, Any]:
-    """Return the fields that tell of the task before it is answered."""
-    said = {name: getattr(task, name) if task else None for name in _SAID}
-    return {
-        "session_id": entry.id,
-        "timestamp": iso(entry.created_at),
-        "task_id": entry.id,
-        "task_name": entry.name,
-        **said,
-        "group": entry.group,
-        "standin": entry.standin,
-    }
+    if task is None:
+        raise EventError(
+            f"{entry.id}: another version of kimi-hooks wrote this task; dispatch it again, or use --fixture"
+        )
+    requested = task.model or (result or {}).get("requested_model") or model
+    at = (entry.completed_at if result else None) or entry.created_at
+    return asked(kind, entry.id, task, result, requested, at)
 
 
 def _existing_transcript(workspace: Workspace, task_id: str) -> str | None:

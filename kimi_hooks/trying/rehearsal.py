@@ -16,12 +16,12 @@ from kimi_hooks.config_hooks import CommandPart, Hook, HttpPart
 from kimi_hooks.edits import LastGood
 from kimi_hooks.errors import TemplateError
 from kimi_hooks.events import CREATED, STOP, EventKind
-from kimi_hooks.hooks import body, command, decision, engine, running
+from kimi_hooks.hooks import body, check, command, decision, engine, running
 from kimi_hooks.hooks.command import Site
 from kimi_hooks.hooks.decision import Decision, Verdict
 from kimi_hooks.hooks.running import Surroundings
 from kimi_hooks.process.client import Processes
-from kimi_hooks.process.protocol import Finished
+from kimi_hooks.process.protocol import Finished, without_exit
 from kimi_hooks.trying.occasion import Occasion, hook_input, trial_id
 from kimi_hooks.workspace import Workspace
 
@@ -107,18 +107,25 @@ def _with_result_file(occasion: Occasion, folder: Path) -> Occasion:
 
 def rehearse(hook: Hook, on: Stage) -> Tried:
     """Run the hook once, for real, and judge how it ended. Raises OSError when the machine lacks something."""
-    finished = running.run(hook, on.handed(hook), on.around)
     if not hook.is_gate:
+        finished = running.run(hook, on.handed(hook), on.around)
         return Tried(finished, engine.judge(finished))
+    problem = _problem(hook, on)
+    finished = without_exit(problem) if problem else running.run(hook, on.handed(hook), on.around)
     decided = decision.read(hook, finished)
     return Tried(finished, decided.outcome, decided)
+
+
+def _problem(hook: Hook, on: Stage) -> str | None:
+    """Return why the hook cannot start; at a gate that is asked before, so that it is not taken for a refusal."""
+    return check.launch_problem(hook, on.around.site.home, on.around.site.templates)
 
 
 def plan(hook: Hook, on: Stage) -> Plan:
     """Return what would be run for the event, without running it."""
     handler = hook.handler
     found = _posted(handler, hook, on) if isinstance(handler, HttpPart) else _run(handler, hook, on)
-    return replace(found, timeout=hook.timeout)
+    return replace(found, timeout=hook.timeout, problem=found.problem or _problem(hook, on))
 
 
 def _posted(handler: HttpPart, hook: Hook, on: Stage) -> Plan:
@@ -168,7 +175,7 @@ def follows(kind: EventKind, decisions: Sequence[Decision]) -> str:
     """Return in words what a gate would do after its hooks have said this."""
     verdict = decision.merge(decisions)
     if kind == STOP:
-        return _after_answer(verdict)
+        return _after_answer(verdict, decisions)
     if verdict.is_blocked or verdict.stop_reason is not None:
         return f"the task would end failed, kind blocked: {_reasons(verdict)}"
     if kind == CREATED:
@@ -177,17 +184,16 @@ def follows(kind: EventKind, decisions: Sequence[Decision]) -> str:
     return f"Kimi would be sent the prompt{told}"
 
 
-def _after_answer(verdict: Verdict) -> str:
+def _after_answer(verdict: Verdict, decisions: Sequence[Decision]) -> str:
     if verdict.stop_reason is not None:
         why = f": {verdict.stop_reason}" if verdict.stop_reason else ""
         return f"the answer would stand, for a hook says `continue: false`{why}"
     if verdict.by_failure:
         return f"the task would end failed, kind blocked: {_reasons(verdict)}"
-    if verdict.is_blocked:
-        return f"Kimi would be sent as the next message:\n{_reasons(verdict)}"
-    if verdict.contexts:
-        return f"a hook has something to say to Kimi:\n{_joined(verdict.contexts)}"
-    return "the answer would be final"
+    # What kept a hook from being heard is not Kimi's business.
+    refused = [(each.hook_id, each.reason) for each in decisions if each.outcome == "blocked" and not each.by_failure]
+    told = _joined([*refused, *verdict.contexts])
+    return f"Kimi would be sent as the next message:\n{told}" if told else "the answer would be final"
 
 
 def _reasons(verdict: Verdict) -> str:
@@ -195,4 +201,4 @@ def _reasons(verdict: Verdict) -> str:
 
 
 def _joined(pairs: Sequence[tuple[str, str]]) -> str:
-    return "\n".join(text for _, text in pairs)
+    return "\n\n".join(text for _, text in pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kimi_hooks import events
@@ -16,12 +17,14 @@ from kimi_hooks.events import (
     SESSION_START,
     Event,
     EventKind,
-    Moment,
     Notification,
 )
-from kimi_hooks.trying.occasion import Occasion, gate_fields, trial_id
+from kimi_hooks.task import Task
+from kimi_hooks.trying.occasion import Occasion, asked, trial_id
 
 TASK_ID = "kimi-1700000000-madeup00"
+_NAME = "made-up task"
+_MODEL = "kimi-k3"
 _PROMPT = "This prompt is made up, to try hooks. Nobody has written it."
 _ANSWER = "This answer is made up, to try hooks. Kimi has not written it."
 _FAILURE = "This failure is made up, to try hooks. Kimi has not said so."
@@ -43,11 +46,9 @@ def _event(kind: EventKind, now: float) -> Event:
     if kind == NOTIFICATION:
         title, message = "The queue is paused", "This notification is made up, to try hooks. The queue is not paused."
         return Notification(trial_id(), "queue_paused", title, message, {"reason": "person"}, now)
-    result = _result(kind, now)
-    about = {name: result[name] for name in ("task_id", "task_name", "model", "metadata", "channel", "standin")}
-    said = {"session_id": TASK_ID, "timestamp": iso(now)}
-    fields = gate_fields(kind, {**about, **said}, _PROMPT, events.of_task(result, _PROMPT))
-    return Moment(kind, trial_id(), fields, TASK_ID)
+    task = Task(prompt=_PROMPT, name=_NAME, standin=True)
+    made = asked(kind, TASK_ID, task, _result(kind, now), _MODEL, now)
+    return replace(made, event_id=trial_id())
 
 
 def _result(kind: EventKind, now: float) -> Mapping[str, Any]:
@@ -58,11 +59,11 @@ def _result(kind: EventKind, now: float) -> Mapping[str, Any]:
     tokens = {"prompt": 20, "completion": 30, "total": 50, "cached": 0, "reasoning": 0}
     return {
         "task_id": TASK_ID,
-        "task_name": "made-up task",
+        "task_name": _NAME,
         "status": outcome,
         "outcome": outcome,
-        "model": "kimi-k3",
-        "requested_model": "kimi-k3",
+        "model": _MODEL,
+        "requested_model": _MODEL,
         "output": "" if failed else _ANSWER,
         "reasoning": None,
         "finish_reason": None if failed else "stop",

@@ -91,6 +91,7 @@ def test_a_gate_is_asked_about_a_task_on_record(house: House, event: str) -> Non
     under(house, event, {"id": "x", "command": "cat >&2; exit 2"})
     done = tried(house, event, "--task", house.entry().id)
     told = json.loads(done["hooks"][0]["stderr"])
+    assert told["model"] == "kimi-k3"
     assert (told["task_id"], told["task_name"], told["metadata"]) == (house.entry().id, "report", {"ticket": "T-1"})
     assert (told["task_description"], told["group"], told["status"]) == ("say x", "-5", None)
     assert told["prompt"] == ("say x" if event == "UserPromptSubmit" else None)
@@ -239,6 +240,43 @@ def test_the_exit_code_tells_whether_all_went_well(
     done = house.call("hooks", "test", event, "--json")
     (row,) = json.loads(done.stdout)["hooks"]
     assert (done.returncode, row.get("outcome")) == (code, outcome)
+
+
+def test_nobody_is_asked_after_a_refusal_in_a_sequential_group(house: House) -> None:
+    """As at the gate itself; another group goes on."""
+    refuse, allow = {"id": "a", "command": "echo no >&2; exit 2"}, {"id": "b", "command": "touch b"}
+    groups = [{"sequential": True, "hooks": [refuse, allow]}, {"hooks": [{"id": "c", "command": "touch c"}]}]
+    house.configure({"Stop": groups})
+    rows = {row["hook_id"]: row for row in tried(house, "Stop")["hooks"]}
+    assert rows["b"]["why_not"] == "it comes after a in its group, which refused"
+    assert (rows["c"]["outcome"], (house.home / "b").exists()) == ("allowed", False)
+
+
+def test_what_cannot_start_at_a_gate_is_no_refusal(house: House) -> None:
+    """Though its shell ends with 2: the hook is looked at before it is run, as at the gate itself."""
+    script = house.workspace.hooks / "broken.sh"
+    script.write_text("if then\n")
+    under(house, "Stop", {"id": "x", "command": "sh hooks/broken.sh"})
+    done = house.call("hooks", "test", "Stop", "--json")
+    (row,) = json.loads(done.stdout)["hooks"]
+    assert (done.returncode, row["outcome"], row["exit_code"]) == (1, "failed", None)
+    assert "broken.sh" in row["decision"]["reason"]
+
+
+def test_a_real_gate_is_on_record_and_explained(house: House) -> None:
+    """Its run has a number and what it decided; news of it cannot be had again."""
+    refuse = """grep -q '"stop_hook_count": 0' && echo again >&2 && exit 2; exit 0"""
+    house.configure({"Stop": [{"hooks": [{"id": "strict", "command": refuse}]}]})
+    house.drop("a.md", "say x")
+    house.drain()
+    runs = json.loads(house.call("hooks", "runs", "--event", "Stop", "--json").stdout)
+    assert [(run["outcome"], run["reason"]) for run in runs] == [("allowed", None), ("blocked", "again")]
+    told = house.call("hooks", "explain", "Stop", "--task", house.entry().id).stdout
+    assert "  strict  runs\n" in told
+    assert "blocked at " in told
+    refused = house.call("hooks", "replay", str(runs[0]["run"]))
+    assert refused.returncode == 1
+    assert "cannot be decided again" in refused.stderr
 
 
 def test_one_hook_alone(house: House) -> None:
