@@ -105,7 +105,8 @@ def _ask_one(parts: Parts, moment: Moment, hook: Hook) -> Asked:
         LOGGER.info("%s %s %s: %s", moment.task_id, hook.event_name, hook.hook_id, visible(hook.handler.status_message))
     problem = check.launch_problem(hook, parts.workspace.home, parts.templates)
     finished = without_exit(problem) if problem else running.run(hook, _input(parts, moment, hook), parts.surroundings)
-    return Asked(hook, finished, decision.read(hook, finished), parts.clock.now())
+    decided = decision.shortened(decision.read(hook, finished), parts.workspace.hook_runs, moment.event_id)
+    return Asked(hook, finished, decided, parts.clock.now())
 
 
 def _input(parts: Parts, moment: Moment, hook: Hook) -> Mapping[str, Any]:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from kimi_hooks import continuing, conversation, ending, gate_events, gates
-from kimi_hooks.conversation import Conversation
+from kimi_hooks.conversation import Conversation, Turn
 from kimi_hooks.ending import Failure
-from kimi_hooks.events import CREATED, MAX_DESCRIPTION, PROMPT, STOP, Moment
-from kimi_hooks.hooks import decision
+from kimi_hooks.events import CREATED, PROMPT, STOP, Moment
 from kimi_hooks.hooks.decision import Decision, Verdict
 from kimi_hooks.journal import gates as standing
 from kimi_hooks.journal import tasks
-from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.kimi.estimate import text_tokens
 from kimi_hooks.logs import transition
@@ -45,7 +42,8 @@ def take_on(parts: Parts, entry: Entry, task: Task) -> None:
     if decided.is_blocked:
         ending.end(parts, entry, task, None, _refused(CREATED.name, decided))
         return
-    parts.journal.write(lambda db: standing.admit(db, entry, _warnings(decided), after=bool(task.after)))
+    admitted = _warned(entry, _warnings(decided))
+    parts.journal.write(lambda db: standing.admit(db, admitted, after=bool(task.after)))
     parts.bell.ring()
 
 
@@ -56,14 +54,13 @@ def let_in(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> Entry | 
     parts.journal.write(lambda db: standing.stand_at(db, entry.id, PROMPT.name))
     ending.write_transcript(parts, entry, task, Conversation([], {}))
     model = task.model or parts.settings.current.get("KIMI_MODEL")
-    moment = gate_events.of_prompt(entry.id, task, model, parts.clock.now())
-    decided = _ask(parts, moment)
+    decided = _ask(parts, gate_events.of_prompt(entry.id, task, model, parts.clock.now()))
     if decided.is_blocked or decided.stop_reason is not None:
         ending.end(parts, ending.unsent(entry), task, None, _refused(PROMPT.name, decided), UNSENT)
         return None
     now = parts.clock.now()
-    told = _context(parts, moment, decided)
-    parts.journal.write(lambda db: standing.let_in(db, entry, told, _warnings(decided), now))
+    let_in = _warned(entry, _warnings(decided))
+    parts.journal.write(lambda db: standing.let_in(db, let_in, _context(decided), now))
     sent = parts.journal.read(lambda db: tasks.get(db, entry.id)) or entry
     watcher.renew(sent)
     return sent
@@ -78,90 +75,73 @@ def judge(parts: Parts, entry: Entry, task: Task) -> None:
         ending.end(parts, entry, task, None, Failure("unknown", gone))
         return
     ending.write_transcript(parts, entry, task, told)
-    moment = _stop(parts, entry, task, answer)
-    decisions = gates.ask(parts, moment)
+    decisions = gates.ask(parts, _stop(parts, entry, task, answer))
     decided = gates.verdict(decisions)
-    entry = replace(entry, warnings=_joined(entry, _warnings(decided)))
-    reason = _feedback(parts, moment, decisions)
-    if decided.stop_reason is not None:
-        stands = (
-            f"a Stop hook ended the task: {decided.stop_reason}"
-            if decided.stop_reason
-            else "a Stop hook ended the task"
-        )
-        _stands(parts, entry, task, answer, stands)
-    elif decided.by_failure:
+    entry = _warned(entry, _warnings(decided))
+    if decided.by_failure and decided.stop_reason is None:
         ending.end(parts, entry, task, None, _refused(STOP.name, decided), _call(answer))
-    elif not reason:
-        _stands(parts, entry, task, answer, None)
-    elif entry.blocks + 1 >= parts.newest_config.limits.stop_blocks:
-        _stands(parts, entry, task, answer, FORCED.format(count=entry.blocks + 1, reason=_short(reason)))
-    elif not continuing.has_room(parts, answer["model"], _needed(answer, reason, task)):
-        _stands(parts, entry, task, answer, FULL.format(reason=_short(reason)))
-    else:
+        return
+    reason = _feedback(decisions)
+    stands = _why_it_stands(parts, entry, task, answer, decided, reason)
+    if reason and stands is None:
         _send_back(parts, entry, reason)
+    else:
+        ending.end(parts, _warned(entry, [stands] if stands else []), task, None, None, _call(answer))
+
+
+def _why_it_stands(parts: Parts, entry: Entry, task: Task, answer: Turn, decided: Verdict, reason: str) -> str | None:
+    """Tell why an answer is the last one though somebody has something to say; None when it need not be."""
+    if decided.stop_reason is not None:
+        return f"a Stop hook ended the task{': ' if decided.stop_reason else ''}{decided.stop_reason}"
+    if reason and entry.blocks + 1 >= parts.newest_config.limits.stop_blocks:
+        return FORCED.format(count=entry.blocks + 1, reason=_short(reason))
+    if reason and not continuing.has_room(parts, answer["model"], _needed(answer, reason, task)):
+        return FULL.format(reason=_short(reason))
+    return None
 
 
 def _ask(parts: Parts, moment: Moment) -> Verdict:
     return gates.verdict(gates.ask(parts, moment))
 
 
-def _stop(parts: Parts, entry: Entry, task: Task, answer: Any) -> Moment:
+def _stop(parts: Parts, entry: Entry, task: Task, answer: Turn) -> Moment:
     now = parts.clock.now()
     took = int((now - (entry.started_at or now)) * 1000)
     return gate_events.of_stop(entry.id, task, answer, entry.taken, blocks=entry.blocks, duration_ms=took, now=now)
 
 
-def _stands(parts: Parts, entry: Entry, task: Task, answer: Any, warning: str | None) -> None:
-    """End the task with its last answer."""
-    warned = replace(entry, warnings=_joined(entry, [warning] if warning else []))
-    ending.end(parts, warned, task, None, None, _call(answer))
-
-
 def _send_back(parts: Parts, entry: Entry, reason: str) -> None:
     now = parts.clock.now()
-
-    def send_back(db: Connection) -> None:
-        standing.send_back(db, entry, reason, (), now)
-
-    parts.journal.write(send_back)
+    parts.journal.write(lambda db: standing.send_back(db, entry, reason, now))
     parts.bell.ring()
     why = "the answer was refused at its gate; Kimi is sent back"
     transition(entry.id, State.AVAILABLE, turn=entry.turns, blocks=entry.blocks + 1, why=why)
 
 
-def _call(answer: Any) -> Call:
+def _call(answer: Turn) -> Call:
     """Return the last call, of which the bill is written already."""
     return Call(Taken(), fingerprint=answer.get("fingerprint"), request_id=answer.get("request_id"))
 
 
-def _needed(answer: Any, reason: str, task: Task) -> int:
+def _needed(answer: Turn, reason: str, task: Task) -> int:
     """Guess the tokens of a call that goes on after this answer."""
     return int(answer["took"]["total"]) + text_tokens(reason) + (task.max_tokens or 1)
 
 
-def _context(parts: Parts, moment: Moment, decided: Verdict) -> str:
+def _context(decided: Verdict) -> str:
     """Return what the hooks add to the prompt, each text in its own paragraph."""
-    return "\n\n".join(_capped(parts, moment, hook_id, text) for hook_id, text in decided.contexts if text.strip())
+    return "\n\n".join(text.strip() for _, text in decided.contexts if text.strip())
 
 
-def _feedback(parts: Parts, moment: Moment, decisions: Sequence[Decision]) -> str:
+def _feedback(decisions: Sequence[Decision]) -> str:
     """Return what Kimi is told: the reasons of those that refused, and what others have to say to it.
 
     What kept a hook from being heard is not Kimi's business.
     """
     blocking = [each for each in decisions if each.outcome == "blocked" and not each.by_failure]
-    refused = [(each.hook_id, SILENT if each.is_suspect else each.reason) for each in blocking]
-    added = [(each.hook_id, each.context) for each in decisions if each.context.strip()]
-    return "\n\n".join(_capped(parts, moment, hook_id, text) for hook_id, text in [*refused, *added])
-
-
-def _capped(parts: Parts, moment: Moment, hook_id: str, text: str) -> str:
-    return decision.capped(text.strip(), _rest_file(parts.workspace.hook_runs, moment, hook_id))
-
-
-def _rest_file(folder: Path, moment: Moment, hook_id: str) -> Path:
-    return folder / f"{moment.event_id}.{hook_id}.txt"
+    refused = [SILENT if each.is_suspect else each.reason for each in blocking]
+    added = [each.context for each in decisions]
+    return "\n\n".join(text.strip() for text in [*refused, *added] if text.strip())
 
 
 def _refused(event: str, decided: Verdict) -> Failure:
@@ -169,18 +149,17 @@ def _refused(event: str, decided: Verdict) -> Failure:
     told = [f"{hook_id}: {reason}" for hook_id, reason in decided.reasons]
     if decided.stop_reason is not None:
         told = [decided.stop_reason or "a hook said `continue: false`"]
-    return Failure("blocked", f"refused at {event}: {'; '.join(told)}"[:MAX_DESCRIPTION])
+    return Failure("blocked", f"refused at {event}: {'; '.join(told)}")
 
 
 def _warnings(decided: Verdict) -> list[str]:
     """Return what the result tells of hooks that had something to say, or could not be heard."""
-    said = [f"hook {hook_id}: {message}"[:MAX_DESCRIPTION] for hook_id, message in decided.messages]
-    unheard = [f"hook {hook_id} could not be heard: {why}"[:MAX_DESCRIPTION] for hook_id, why in decided.failures]
-    return [*said, *unheard]
+    said = [f"hook {hook_id}: {message}" for hook_id, message in decided.messages]
+    return [*said, *(f"hook {hook_id} could not be heard: {why}" for hook_id, why in decided.failures)]
 
 
-def _joined(entry: Entry, warnings: Sequence[str]) -> tuple[str, ...]:
-    return (*entry.warnings, *(told for told in warnings if told not in entry.warnings))
+def _warned(entry: Entry, warnings: Sequence[str]) -> Entry:
+    return replace(entry, warnings=(*entry.warnings, *(told for told in warnings if told not in entry.warnings)))
 
 
 def _short(text: str) -> str:

@@ -130,6 +130,24 @@ def capped(text: str, file: Path) -> str:
     return text[: room - room // 2] + note + text[len(text) - room // 2 :]
 
 
+def shortened(decided: Decision, folder: Path, event_id: str) -> Decision:
+    """Return the decision with no text longer than 10,000 characters; what is longer goes whole to a file in the folder.
+
+    Raises OSError.
+    """
+
+    def cut(what: str, text: str) -> str:
+        return capped(text, folder / f"{event_id}.{decided.hook_id}.{what}.txt")
+
+    return replace(
+        decided,
+        reason=cut("reason", decided.reason),
+        context=cut("context", decided.context),
+        message=cut("message", decided.message),
+        stop_reason=None if decided.stop_reason is None else cut("stop", decided.stop_reason),
+    )
+
+
 def _read(hook: Hook, finished: Finished) -> Decision:
     if finished.timed_out:
         raise _UnheardError(f"it did not end within {hook.timeout:g} s; make it quicker or raise its `timeout`")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kimi_hooks.journal import sends
@@ -33,20 +32,20 @@ def stand_at(db: Connection, task_id: str, gate: str) -> None:
     db.execute("UPDATE tasks SET gate = ? WHERE id = ?", (gate, task_id))
 
 
-def admit(db: Connection, entry: Entry, warnings: Sequence[str], *, after: bool) -> None:
-    """Let an accepted task be sent, or wait for the tasks it comes after."""
+def admit(db: Connection, entry: Entry, *, after: bool) -> None:
+    """Let an accepted task be sent, or wait for the tasks it comes after; the entry tells its warnings."""
     state, reason = ("held", "after") if after else ("available", None)
     db.execute(
         "UPDATE tasks SET state = ?, hold_reason = ?, gate = NULL, warnings = ? WHERE id = ?",
-        (state, reason, _with(entry, warnings), entry.id),
+        (state, reason, json.dumps(entry.warnings), entry.id),
     )
 
 
-def let_in(db: Connection, entry: Entry, context: str, warnings: Sequence[str], now: float) -> None:
+def let_in(db: Connection, entry: Entry, context: str, now: float) -> None:
     """Let a task be sent, with the context that was added to its prompt: its time begins now, and its call leaves."""
     db.execute(
         "UPDATE tasks SET gate = ?, started_at = ?, deadline_at = ? + timeout, warnings = ? WHERE id = ?",
-        (PROMPTED, now, now, _with(entry, warnings), entry.id),
+        (PROMPTED, now, now, json.dumps(entry.warnings), entry.id),
     )
     say(db, entry.id, 0, context, now)
     sends.move(db, entry.id, now)
@@ -71,11 +70,11 @@ def not_called(db: Connection, task_id: str) -> None:
     sends.forget(db, task_id)
 
 
-def send_back(db: Connection, entry: Entry, reason: str, warnings: Sequence[str], now: float) -> None:
+def send_back(db: Connection, entry: Entry, reason: str, now: float) -> None:
     """Let the task wait for another answer, since a gate has refused the last one."""
     db.execute(
         "UPDATE tasks SET state = 'available', gate = NULL, blocks = blocks + 1, due_at = ?, warnings = ? WHERE id = ?",
-        (now, _with(entry, warnings), entry.id),
+        (now, json.dumps(entry.warnings), entry.id),
     )
     say(db, entry.id, entry.turns, reason, now)
 
@@ -91,7 +90,3 @@ def said(db: Connection, task_id: str) -> dict[int, Said]:
     """Return what gates have said to Kimi, by the number of the answer that it followed."""
     rows = db.execute("SELECT turn, text, at FROM said WHERE task_id = ?", (task_id,))
     return {row["turn"]: Said(row["text"], row["at"]) for row in rows}
-
-
-def _with(entry: Entry, warnings: Sequence[str]) -> str:
-    return json.dumps([*entry.warnings, *(told for told in warnings if told not in entry.warnings)])
