@@ -131,7 +131,7 @@ def capped(text: str, file: Path) -> str:
 
 
 def shortened(decided: Decision, folder: Path, event_id: str) -> Decision:
-    """Return the decision with no text longer than 10,000 characters; what is longer goes whole to a file in the folder.
+    """Return the decision with no text longer than 10,000 characters; what is longer goes whole into the folder.
 
     Raises OSError.
     """
