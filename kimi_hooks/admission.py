@@ -9,6 +9,7 @@ from functools import partial
 
 from kimi_hooks import addressee, asking, limits
 from kimi_hooks.clock import day_began, next_day
+from kimi_hooks.config import LimitsPart
 from kimi_hooks.context import Found
 from kimi_hooks.errors import TaskError
 from kimi_hooks.journal import facts, sends, starts, tasks
@@ -61,10 +62,16 @@ def over_budget(parts: Parts) -> Pause | None:
     if used is None:
         return None
     if budget.tokens_per_day is not None and used.tokens >= budget.tokens_per_day:
-        return _spent(f"{used.tokens:,} tokens of {budget.tokens_per_day:,} (limits.tokens_per_day)", now)
+        return _spent(f"{used.tokens:,} tokens of {budget.tokens_per_day:,} (limits.tokens_per_day)", budget, now)
     if budget.cost_per_day is not None and used.amount >= budget.cost_per_day:
-        return _spent(f"{used.amount:.4f} of {budget.cost_per_day:.4f} {currency} (limits.cost_per_day)", now)
+        return _spent(f"{used.amount:.4f} of {budget.cost_per_day:.4f} {currency} (limits.cost_per_day)", budget, now)
     return None
+
+
+def is_raised(parts: Parts, pause: Pause) -> bool:
+    """Tell whether the pause is that of a budget which an edit has changed since, and which leaves room now."""
+    is_budget = pause.reason == facts.BUDGET and pause.mark != _mark(parts.config.limits)
+    return is_budget and over_budget(parts) is None
 
 
 def too_large(parts: Parts, send: Send) -> str:
@@ -142,5 +149,10 @@ def _used(db: Connection, now: float, currency: str | None) -> sends.Used | None
     return sends.used(db, day_began(now), currency)
 
 
-def _spent(what: str, now: float) -> Pause:
-    return Pause(facts.BUDGET, f"the budget of the day is used up: {what}", until=next_day(now))
+def _spent(what: str, budget: LimitsPart, now: float) -> Pause:
+    why = f"the budget of the day is used up: {what}"
+    return Pause(facts.BUDGET, why, _mark(budget), until=next_day(now))
+
+
+def _mark(budget: LimitsPart) -> str:
+    return f"{budget.tokens_per_day} {budget.cost_per_day}"

@@ -16,11 +16,11 @@ from kimi_hooks.journal.deliveries import HookRun
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.store import Connection
 
-# How a pause ended: somebody said so, key or address have changed, or its time was over.
+# How a pause ended: somebody said so, key, address or budget have changed, or its time was over.
 How = Literal["person", "settings", "time"]
 _WENT_ON: Mapping[How, str] = {
     "person": "somebody said kimi-hooks resume",
-    "settings": "key or address have changed",
+    "settings": "the settings have changed",
     "time": "its pause is over",
 }
 _WAIT = "Tasks wait, and none is lost."
@@ -47,7 +47,7 @@ def pause(db: Connection, config: Config, given: Pause, now: float) -> Notificat
 def resume(db: Connection, config: Config, how: How, now: float) -> Notification | None:
     """Let the queue go on, as `tasks.resume_queue`; return the news of it, None when it was not paused."""
     before = facts.paused(db)
-    tasks.resume_queue(db)
+    tasks.resume_queue(db, by_person=how == "person")
     if before is None:
         return None
     told = f"Tasks are sent again: {_WENT_ON[how]}. It was paused for this reason: {before}."

@@ -8,7 +8,8 @@ from kimi_hooks import admission, judging, limits, notifying, pace, reusing, wor
 from kimi_hooks.ending import Failure
 from kimi_hooks.errors import JournalError
 from kimi_hooks.events import CREATED
-from kimi_hooks.journal import gates, jumps, needs, reuse, sends, tasks
+from kimi_hooks.journal import facts, gates, jumps, needs, reuse, sends, tasks
+from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.standing import Standing, Waiting
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER, transition
@@ -120,18 +121,23 @@ class Schedule:
             self._clock = reading
 
     def _resume_if_mended(self, standing: Standing) -> bool:
-        """End a pause whose time is over, or for a refused key or address once there is another one; tell if so."""
+        """End a pause whose time is over, or whose key, address or budget has been mended; tell if so."""
         pause = standing.pause
         if pause is None:
             return False
         is_over = _has_come(pause.until, standing.now)
-        if not is_over and (not pause.mark or pause.mark == self._parts.settings.current.mark):
+        if not is_over and not self._is_mended(pause):
             return False
         parts = self._parts
         how: How = "time" if is_over else "settings"
         parts.journal.write(lambda db: notifying.resume(db, parts.config, how, parts.clock.now()))
-        LOGGER.info("%s: the queue goes on", "the pause is over" if is_over else "key or address have changed")
+        LOGGER.info("%s: the queue goes on", "the pause is over" if is_over else "the settings have changed")
         return True
+
+    def _is_mended(self, pause: Pause) -> bool:
+        if pause.reason == facts.BUDGET:
+            return admission.is_raised(self._parts, pause)
+        return bool(pause.mark) and pause.mark != self._parts.settings.current.mark
 
     def _note_key(self) -> bool:
         """Let time-outs begin anew when a key has come: without one nothing was sent. Tell if so."""

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, get_args
 
 import click
 import pytest
+import yaml
 
 from kimi_hooks import cli, config, ending, settings
 from kimi_hooks.commands.standin import standin_command
@@ -422,6 +423,13 @@ def test_the_shipped_config_is_told_as_it_is() -> None:
     commands = {hook.handler.told for hook in shipped.each_hook()}
     assert commands == {f"hooks/{path.name}" for path in (ROOT / "hooks").iterdir()}
     assert [command for command in commands if f"`{command}`" not in read("docs/hooks.md")] == []
+
+
+def test_what_an_older_workspace_lacks_is_told_as_it_is() -> None:
+    """What docs/hooks.md tells to write under `Notification` is what the shipped config has there."""
+    shipped = yaml.safe_load(read("config.yaml"))["hooks"]["Notification"]
+    told = [yaml.safe_load(block.text)["hooks"] for block in blocks("docs/hooks.md") if block.info == "yaml"]
+    assert shipped in [hooks.get("Notification") for hooks in told]
 
 
 # The tours

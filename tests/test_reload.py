@@ -15,14 +15,16 @@ from kimi_hooks import atomic, news
 from kimi_hooks.clock import Clock
 from kimi_hooks.edits import ConfigFile, LastGood
 from kimi_hooks.errors import TemplateError
+from kimi_hooks.journal import facts
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.pool import Pool
 from kimi_hooks.standin.faults import Fault
+from kimi_hooks.states import Outcome
 from kimi_hooks.workspace import Workspace
 from tests.house import House, until
 from tests.receiver import Receiver
 
-FIRST, SECOND = "kimi-1700000000-aaaaaaaa", "kimi-1700000000-bbbbbbbb"
+FIRST, SECOND, THIRD = (f"kimi-1700000000-{letter * 8}" for letter in "abc")
 TELLER = {"id": "teller", "command": "cat >> told.jsonl"}
 LISTEN = {"Notification": [{"hooks": [TELLER]}]}
 EDITED = "config.yaml was edited; this counts from now on: "
@@ -158,6 +160,25 @@ def test_more_calls_and_fewer(house: House, gate: Gate) -> None:
         assert len(house.kimi.requests) == running.runner._calls.busy == 4
         gate.open()
         until(lambda: len(house.entries()) == 8 and all(entry.outcome for entry in house.entries()))
+
+
+def test_a_budget_that_is_raised(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """The queue goes on at once, under the new budget; an edit that leaves no room ends no pause and is no news."""
+    limits = {"requests_per_minute": 1000, "tokens_per_day": 10}
+    house.configure(limits=limits)
+    with house.running() as running:
+        ask(house, FIRST)
+        house.drop(f"{SECOND}.md", "b")
+        until(lambda: house.read_journal(facts.paused) == facts.BUDGET)
+        house.configure(limits={**limits, "tokens_per_day": 11})
+        until(lambda: running.runner._parts.config.limits.tokens_per_day == 11)
+        house.configure(limits={**limits, "tokens_per_day": 100_000})
+        (entry,) = house.wait(SECOND)
+        assert entry.outcome is Outcome.DONE
+        assert caplog.text.count("the queue goes on") == 1
+        house.configure(limits=limits)
+        house.drop(f"{THIRD}.md", "c")
+        until(lambda: house.read_journal(facts.paused) == facts.BUDGET)
 
 
 def test_more_hooks_at_once(house: House) -> None:

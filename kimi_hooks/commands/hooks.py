@@ -28,6 +28,7 @@ from kimi_hooks.reports import check as report_check
 from kimi_hooks.workspace import read_config
 
 WIDEST = 40
+NONE_RUNS = "disableAllHooks is on: none of them runs"
 
 
 @click.group("hooks", short_help="List, check, try and look back on your hooks.")
@@ -48,7 +49,7 @@ def list_command(home: Home, as_json: bool) -> None:
         print_json([_row(hook, config, off) for hook in hooks])
         return
     if config.disable_all_hooks:
-        click.echo("disableAllHooks is on: none of them runs" if hooks else "no hooks: disableAllHooks is on")
+        click.echo(NONE_RUNS if hooks else "no hooks: disableAllHooks is on")
     elif not hooks:
         click.echo("no hooks are configured")
     for event, under in groupby(hooks, lambda hook: hook.event_name):
@@ -119,6 +120,9 @@ def check_command(home: Home, as_json: bool) -> None:
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
+        if config.disable_all_hooks:
+            # Else silence would look like hooks that are in order.
+            click.echo(NONE_RUNS)
         for finding in findings:
             click.echo(f"{finding.level:<5} {finding.event} {finding.hook_id}: {finding.message}")
     sys.exit(int(any(finding.level == "error" for finding in findings)))

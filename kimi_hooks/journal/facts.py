@@ -24,7 +24,8 @@ BROKEN = "broken"
 
 @dataclass(frozen=True)
 class Pause:
-    """Why no task is sent: `why` is for people, `mark` stands for the key and address that were refused.
+    """Why no task is sent: `why` is for people, `mark` stands for the key and address that were refused, or for
+    the budget that was used up.
 
     `until` is the instant, in seconds since 1970, at which it ends by itself, None when it does not.
     """

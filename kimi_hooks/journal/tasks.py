@@ -169,13 +169,13 @@ def overdue(db: Connection, now: float, *, standin: bool) -> list[Entry]:
     return _entries(db, where, now, standin)
 
 
-def resume_queue(db: Connection) -> bool:
+def resume_queue(db: Connection, *, by_person: bool = True) -> bool:
     """End the pause, and give the waiting tasks their whole time-out again; tell whether there was a pause.
 
-    Where a budget was used up, it does not count any more for the rest of the day.
+    Where a person does so though a budget was used up, it does not count any more for the rest of the day.
     """
     pause = facts.pause_of(db)
-    if pause is not None and pause.reason == facts.BUDGET:
+    if by_person and pause is not None and pause.reason == facts.BUDGET:
         facts.put(db, facts.WAIVED, str(pause.until))
     forget_deadlines(db)
     return facts.resume(db)

@@ -54,6 +54,7 @@ def test_an_empty_list_says_so(house: House) -> None:
     assert house.call("hooks", "list").stdout == "no hooks are configured\n"
     house.configure(SEEN, disableAllHooks=True)
     assert house.call("hooks", "list").stdout.startswith("disableAllHooks is on: none of them runs\nStop (a gate)\n")
+    assert house.call("hooks", "check").stdout == "disableAllHooks is on: none of them runs\n"
     assert {row["enabled"] for row in json.loads(house.call("hooks", "list", "--json").stdout)} == {False}
 
 
