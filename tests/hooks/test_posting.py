@@ -374,6 +374,16 @@ def test_no_half_of_a_secret_is_told(receiver: Receiver) -> None:
     assert finished.stdout.endswith("xxx***" + " and ")
 
 
+@pytest.mark.parametrize("before", [b"a-very-long-secret-token\n" * 400, "密".encode() * 2732], ids=["masked", "wide"])
+def test_no_half_of_a_secret_is_told_of_less(receiver: Receiver, before: bytes) -> None:
+    """Nor where what was read makes fewer characters than are told."""
+    receiver.answers = [Answer(200, before + b"a-very-long-secret-token" * 100)]
+    keys: dict[str, Any] = {"headers": {"Authorization": "$TOKEN"}, "allowedEnvVars": ["TOKEN"]}
+    finished = post(receiver.url, {"TOKEN": "a-very-long-secret-token"}, **keys)
+    assert finished.stdout
+    assert "a-very" not in finished.stdout
+
+
 def test_a_gates_answer_is_left_as_it_is(receiver: Receiver) -> None:
     """Words of the address may be words that decide; only what came from variables is left out."""
     said = b'{"decision": "block", "reason": "not with very-secret"}'
