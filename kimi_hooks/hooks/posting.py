@@ -147,7 +147,9 @@ def _hidden(hook: Hook, target: Target) -> Sequence[str]:
 
     Words of an address are left in a gate's, for they may be the very words that decide, as in `/decision`.
     """
-    return sorted(target.secrets, key=len, reverse=True) if hook.is_gate else http.hidden(target)
+    return (
+        sorted((*target.secrets, *http.basic(target)), key=len, reverse=True) if hook.is_gate else http.hidden(target)
+    )
 
 
 def _longest(words: Sequence[str]) -> int:

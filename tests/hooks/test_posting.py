@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import ssl
@@ -382,6 +383,19 @@ def test_no_half_of_a_secret_is_told_of_less(receiver: Receiver, before: bytes) 
     finished = post(receiver.url, {"TOKEN": "a-very-long-secret-token"}, **keys)
     assert finished.stdout
     assert "a-very" not in finished.stdout
+
+
+@pytest.mark.parametrize("event", ["TaskCompleted", "Stop"])
+def test_credentials_are_not_told_in_the_form_that_is_sent(receiver: Receiver, event: str) -> None:
+    """A receiver that repeats the headers repeats user and password in base64."""
+    sent = base64.b64encode(b"me:a-password").decode()
+    receiver.answers = [Answer(400, f"Authorization: Basic {sent}".encode())]
+    finished = post(
+        receiver.url.replace("://", "://me:$WORD@"), {"WORD": "a-password"}, allowedEnvVars=["WORD"], event=event
+    )
+    assert receiver.seen[0].headers["authorization"] == f"Basic {sent}"
+    assert finished.stdout == "Authorization: Basic ***"
+    assert sent not in finished.stderr
 
 
 def test_a_gates_answer_is_left_as_it_is(receiver: Receiver) -> None:
