@@ -317,6 +317,23 @@ def test_a_proxy_is_asked_for_no_private_address(receiver: Receiver, monkeypatch
     assert len(receiver.seen) == 2
 
 
+@pytest.mark.parametrize("host", ["printer.", "[fe80::1%25lo]"])
+def test_a_proxy_is_asked_for_no_private_address_in_another_writing(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """A name with the root's dot, and an address with its zone, are looked up without them: not every resolver can."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, receiver.url)
+    real = socket.getaddrinfo
+    known = {"printer": "10.11.12.13"}
+    monkeypatch.setattr(socket, "getaddrinfo", lambda name, *rest: real(known.get(name, name), *rest))
+    finished = post(f"http://{host}/x", allow_private=False)
+    assert "in a private network" in finished.stderr
+    assert receiver.seen == []
+
+
 # What is told of the answer
 
 
