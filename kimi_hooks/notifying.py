@@ -69,8 +69,11 @@ def gave_up(db: Connection, config: Config, run: HookRun) -> Notification | None
 def receiver_gone(db: Connection, config: Config, run: HookRun) -> Notification | None:
     """Switch a hook off whose receiver is gone for good, and tell it; None when it was switched off before.
 
-    Hooks of notifications are told, too: the one that it is about is owed nothing any more.
+    Hooks of notifications are told, too: the one that it is about is owed nothing any more. A guard stays on and
+    refuses: switched off, it would leave open what it guards.
     """
+    if _is_guard(config, run.hook_id):
+        return gave_up(db, config, run) if run.outcome == "gave_up" else None
     why = f"its receiver said {run.http_status}: gone for good"
     if not switches.switch_off(db, run.hook_id, why, run.ended_at):
         return None
@@ -79,6 +82,11 @@ def receiver_gone(db: Connection, config: Config, run: HookRun) -> Notification 
     told = f"The hook {run.hook_id} is switched off: {why}. It was not told of {about}, and is told of nothing more."
     how = f"If the receiver is back, or config.yaml has its new address: {remedy}"
     return _add(db, config, run.ended_at, "hook_disabled", f"{told} {how}", {**detail, "why": why, "remedy": remedy})
+
+
+def _is_guard(config: Config, hook_id: str) -> bool:
+    hooks = (hook for hook in config.each_hook() if hook.hook_id == hook_id)
+    return any(hook.is_gate and hook.handler.on_failure == "block" for hook in hooks)
 
 
 def _about(db: Connection, run: HookRun) -> tuple[dict[str, Any], str]:

@@ -236,3 +236,15 @@ def test_the_bodies_in_the_documents_can_be_filled_in() -> None:
     ]  # fmt: skip
     for each in bodies:
         body.check(each, FIELDS)
+
+
+def test_a_guard_whose_receiver_is_gone_keeps_refusing(house: House, receiver: Receiver) -> None:
+    """410 does not switch a hook off that says `onFailure: block`: what it guards would stand open."""
+    receiver.answer(410, 410)
+    guard = {"id": "post", "type": "http", "url": receiver.url, "allow_private": True, "onFailure": "block"}
+    house.configure({"UserPromptSubmit": [{"hooks": [guard]}]})
+    for name in ("a", "b"):
+        house.drop(f"{name}.md", name)
+        house.drain()
+    assert [run.outcome for run in house.runs()] == ["blocked", "blocked"]
+    assert house.read_journal(switches.switched_off) == {}

@@ -74,6 +74,13 @@ def test_what_blocks_an_ended_task_is_asked_before_its_end(tmp_path: Path) -> No
     assert list(one(tmp_path, "TaskCompleted", {**HOOK, "async": True}).hooks) == ["TaskCompleted"]
 
 
+def test_what_reads_an_error_is_told_that_it_is_another(tmp_path: Path) -> None:
+    """`error` is a word under StopFailure there and an object here."""
+    assert "note: StopFailure: a script that reads `error` finds an object here" in told(
+        one(tmp_path, "StopFailure", HOOK)
+    )
+
+
 def test_a_gate_keeps_the_time_that_it_had(tmp_path: Path) -> None:
     """Their default is 600 seconds, ours 60: it is written down, and said."""
     made = one(tmp_path, "Stop", HOOK)

@@ -80,8 +80,9 @@ class Exchange:
         A name that nobody knows here is the proxy's to look up.
         """
         if not self._allow_private:
+            # Without the dot and the zone that they may end with, and that not every resolver takes.
             with suppress(OSError):
-                self._check(_look_up(host, None))
+                self._check(_look_up(host.partition("%")[0].rstrip("."), None))
 
     def _check(self, found: _Found) -> None:
         for *_, address in found:

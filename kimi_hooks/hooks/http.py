@@ -229,10 +229,26 @@ def hidden(target: Target) -> Sequence[str]:
     """Return what the receiver may repeat and nobody may see, the longest first."""
     parts = _parts(target)
     words = [*parts.path.split("/"), *parts.query.replace("=", "&").split("&")]
-    whole = [parts.query, target.token or "", parts.username or "", parts.password or "", *target.secrets]
+    whole = [
+        parts.query,
+        target.token or "",
+        parts.username or "",
+        parts.password or "",
+        *target.secrets,
+        *basic(target),
+    ]
     long = {word for word in words if len(word) >= _SECRET_CHARACTERS}
     long |= {word for word in whole if len(word) >= MIN_SECRET_CHARACTERS}
     return sorted(long | {unquote(word) for word in long}, key=len, reverse=True)
+
+
+def basic(target: Target) -> Sequence[str]:
+    """Return the address's credentials as they leave: whoever repeats the headers repeats them in that form."""
+    credentials = _credentials(target)
+    if not isinstance(credentials, HTTPBasicAuth):
+        return ()
+    sent = requests.Request("POST", "http://x", auth=credentials).prepare().headers["Authorization"]
+    return (sent.partition(" ")[2],)
 
 
 def _parts(target: Target) -> SplitResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
@@ -118,8 +118,8 @@ def _ended(hook: Hook, post: _Post, exchange: Exchange, clock: Clock) -> Finishe
 def _exchanged(hook: Hook, post: _Post, exchange: Exchange, clock: Clock) -> Reply:
     # Longer than the time-out of the whole: that one tells.
     seconds = hook.timeout + _LAST_SECONDS
-    longest = max((len(secret) for secret in post.target.secrets), default=0)
-    return http.post(post.target, post.body, post.headers, clock, Way(exchange, seconds, _kept(hook) + longest))
+    way = Way(exchange, seconds, _kept(hook) + _longest(_hidden(hook, post.target)))
+    return http.post(post.target, post.body, post.headers, clock, way)
 
 
 def _kept(hook: Hook) -> int:
@@ -127,13 +127,33 @@ def _kept(hook: Hook) -> int:
 
 
 def _told_body(hook: Hook, target: Target, reply: Reply) -> str:
-    """Return the beginning of the answer's body without what nobody may see.
+    """Return the beginning of the answer's body without what nobody may see."""
+    hidden = _hidden(hook, target)
+    text = http.masked(reply.body.decode("utf-8", "replace"), hidden)
+    if len(reply.body) >= _kept(hook) + _longest(hidden):
+        # It was cut there, maybe in the midst of a secret, and half of one is not masked.
+        text = _without_half(text.rstrip("\ufffd"), hidden)
+    return text[: _kept(hook)]
+
+
+def _without_half(text: str, words: Sequence[str]) -> str:
+    """Return the text without the beginning of a word that it ends with."""
+    halves = (size for word in words for size in range(1, len(word)) if text.endswith(word[:size]))
+    return text[: len(text) - max(halves, default=0)]
+
+
+def _hidden(hook: Hook, target: Target) -> Sequence[str]:
+    """Return what nobody may see of the answer, the longest first.
 
     Words of an address are left in a gate's, for they may be the very words that decide, as in `/decision`.
     """
-    hidden = sorted(target.secrets, key=len, reverse=True) if hook.is_gate else http.hidden(target)
-    # More was read than is told, so that no half of a secret is left at the end.
-    return http.masked(reply.body.decode("utf-8", "replace"), hidden)[: _kept(hook)]
+    return (
+        sorted((*target.secrets, *http.basic(target)), key=len, reverse=True) if hook.is_gate else http.hidden(target)
+    )
+
+
+def _longest(words: Sequence[str]) -> int:
+    return max((len(word.encode("utf-8", "replace")) for word in words), default=0)
 
 
 def _what_it_means(place: str, reply: Reply) -> str:

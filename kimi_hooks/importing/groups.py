@@ -52,6 +52,9 @@ def translate(source: Source, home: Path) -> Imported:
     if "SessionStart" in made.hooks:
         told = "what it prints is only recorded here; text for Kimi is added under UserPromptSubmit"
         made.notes.append(Note("note", "SessionStart", told))
+    if "StopFailure" in made.hooks:
+        told = "a script that reads `error` finds an object here: the word is `error.kind`, the details `error.message`"
+        made.notes.append(Note("note", "StopFailure", told))
     return made
 
 

@@ -43,8 +43,9 @@ def test_it_prints_what_can_be_pasted(house: House, settings: str) -> None:
     before = house.workspace.config_file.read_bytes()
     finished = house.call("hooks", "import", settings)
     assert (finished.returncode, finished.stdout) == (0, YAML)
-    (line,) = finished.stderr.splitlines()
-    assert line.startswith("left out: PreToolUse: there are no tool calls here; ")
+    left_out, note = finished.stderr.splitlines()
+    assert left_out.startswith("left out: PreToolUse: there are no tool calls here; ")
+    assert note.startswith("note: StopFailure: ")
     told = json.loads(house.call("hooks", "import", settings, "--json").stdout)
     assert (told["written"], told["notes"][0]["place"]) == (False, "PreToolUse")
     assert house.workspace.config_file.read_bytes() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import ssl
@@ -316,6 +317,23 @@ def test_a_proxy_is_asked_for_no_private_address(receiver: Receiver, monkeypatch
     assert len(receiver.seen) == 2
 
 
+@pytest.mark.parametrize("host", ["printer.", "[fe80::1%25lo]"])
+def test_a_proxy_is_asked_for_no_private_address_in_another_writing(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """A name with the root's dot, and an address with its zone, are looked up without them: not every resolver can."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, receiver.url)
+    real = socket.getaddrinfo
+    known = {"printer": "10.11.12.13"}
+    monkeypatch.setattr(socket, "getaddrinfo", lambda name, *rest: real(known.get(name, name), *rest))
+    finished = post(f"http://{host}/x", allow_private=False)
+    assert "in a private network" in finished.stderr
+    assert receiver.seen == []
+
+
 # What is told of the answer
 
 
@@ -372,6 +390,29 @@ def test_no_half_of_a_secret_is_told(receiver: Receiver) -> None:
     keys: dict[str, Any] = {"headers": {"Authorization": "$TOKEN"}, "allowedEnvVars": ["TOKEN"]}
     finished = post(receiver.url, {"TOKEN": "a-very-long-secret-token"}, **keys)
     assert finished.stdout.endswith("xxx***" + " and ")
+
+
+@pytest.mark.parametrize("before", [b"a-very-long-secret-token\n" * 400, "密".encode() * 2732], ids=["masked", "wide"])
+def test_no_half_of_a_secret_is_told_of_less(receiver: Receiver, before: bytes) -> None:
+    """Nor where what was read makes fewer characters than are told."""
+    receiver.answers = [Answer(200, before + b"a-very-long-secret-token" * 100)]
+    keys: dict[str, Any] = {"headers": {"Authorization": "$TOKEN"}, "allowedEnvVars": ["TOKEN"]}
+    finished = post(receiver.url, {"TOKEN": "a-very-long-secret-token"}, **keys)
+    assert finished.stdout
+    assert "a-very" not in finished.stdout
+
+
+@pytest.mark.parametrize("event", ["TaskCompleted", "Stop"])
+def test_credentials_are_not_told_in_the_form_that_is_sent(receiver: Receiver, event: str) -> None:
+    """A receiver that repeats the headers repeats user and password in base64."""
+    sent = base64.b64encode(b"me:a-password").decode()
+    receiver.answers = [Answer(400, f"Authorization: Basic {sent}".encode())]
+    finished = post(
+        receiver.url.replace("://", "://me:$WORD@"), {"WORD": "a-password"}, allowedEnvVars=["WORD"], event=event
+    )
+    assert receiver.seen[0].headers["authorization"] == f"Basic {sent}"
+    assert finished.stdout == "Authorization: Basic ***"
+    assert sent not in finished.stderr
 
 
 def test_a_gates_answer_is_left_as_it_is(receiver: Receiver) -> None:
