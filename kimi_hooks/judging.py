@@ -37,6 +37,9 @@ class Watcher(Protocol):
 
 def take_on(parts: Parts, entry: Entry, task: Task) -> None:
     """Ask the `TaskCreated` hooks about a task that was accepted, and let it be sent or end it."""
+    if ending.carry_on(parts, entry.id):
+        # It was refused, and what came between kept its row from being finished.
+        return
     ending.write_transcript(parts, entry, task, Conversation([], {}))
     model = task.model or parts.settings.current.get("KIMI_MODEL")
     decided = _ask(parts, gate_events.of_created(entry.id, task, model, parts.clock.now()))

@@ -1,0 +1,85 @@
+"""What a gate has decided stands, whatever goes wrong between the decision and the task's row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kimi_hooks import results, schedule, started
+from kimi_hooks.journal.store import Journal
+from tests.house import House, until
+
+TASK = "kimi-1700000000-aaaaaaaa"
+REFUSES_ONCE = """#!/bin/sh
+echo asked >> asked.txt
+[ -e refused ] && exit 0
+touch refused; echo no >&2; exit 2
+"""
+
+
+def write(house: House, statement: str) -> None:
+    """Change the journal behind the runner's back."""
+    journal = Journal(house.workspace.journal_file)
+    journal.write(lambda db: db.execute(statement))
+    journal.close()
+
+
+def asked(house: House) -> int:
+    return (house.home / "asked.txt").read_text().count("asked")
+
+
+@pytest.mark.parametrize("event", ["TaskCreated", "UserPromptSubmit"])
+def test_a_refusal_whose_row_could_not_be_finished_is_not_asked_about_again(house: House, event: str) -> None:
+    """The crash came between the result and its row: the task ends as it was decided."""
+    house.hook(REFUSES_ONCE, event=event)
+    house.drop(f"{TASK}.md", "a")
+    house.drain()
+    first = house.result()
+    house.undo_row(TASK)
+    if event == "TaskCreated":
+        write(house, "UPDATE tasks SET state = 'held', hold_reason = 'gate', gate = 'TaskCreated'")
+    else:
+        write(house, "UPDATE tasks SET gate = 'UserPromptSubmit', attempts = 1")
+        write(house, f"INSERT INTO sends (task_id, sent_at) VALUES ('{TASK}', {time.time()})")
+    house.drain()
+    assert house.result() == first
+    assert (first["error"]["kind"], house.entry().error_kind) == ("blocked", "blocked")
+    assert (asked(house), len(house.kimi.requests)) == (1, 0)
+
+
+@pytest.mark.parametrize("event", ["TaskCreated", "UserPromptSubmit", "Stop"])
+def test_what_a_gate_has_decided_waits_for_a_results_folder_that_is_away(
+    house: House, monkeypatch: pytest.MonkeyPatch, event: str
+) -> None:
+    """The decision is kept, the hook is not asked again, and no call is made that was not made before."""
+    tries: list[object] = []
+    real = results.write
+
+    def count(folder: Path, result: Mapping[str, Any]) -> None:
+        tries.append(result)
+        real(folder, result)
+
+    monkeypatch.setattr(results, "write", count)
+    monkeypatch.setattr(schedule, "AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(started, "ANSWERED_SECONDS", 0.05)
+    # At Stop only a guard that fails ends the task.
+    house.hook(REFUSES_ONCE.replace("exit 2", "exit 3"), event=event, onFailure="block")
+    far = house.home / "far"
+    far.mkdir()
+    house.workspace.results.rmdir()
+    house.point_results_to(far)
+    with house.running():
+        far.rename(house.home / "away")
+        house.drop(f"{TASK}.md", "x")
+        until(lambda: any(house.workspace.turns.rglob("result.json")))
+        until(lambda: len(tries) > 2)
+        (house.home / "away").rename(far)
+        house.wait(TASK)
+    sent = int(event == "Stop")
+    assert house.result()["error"]["kind"] == "blocked"
+    assert (asked(house), len(house.kimi.requests)) == (1, sent)
+    assert list(house.workspace.turns.iterdir()) == []
