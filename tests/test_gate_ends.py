@@ -28,13 +28,18 @@ def write(house: House, statement: str) -> None:
     journal.close()
 
 
+def calls(house: House) -> int:
+    """Return how many calls the bill tells of."""
+    return house.read_journal(lambda db: int(db.execute("SELECT count(*) FROM sends").fetchone()[0]))
+
+
 def asked(house: House) -> int:
     return (house.home / "asked.txt").read_text().count("asked")
 
 
 @pytest.mark.parametrize("event", ["TaskCreated", "UserPromptSubmit"])
 def test_a_refusal_whose_row_could_not_be_finished_is_not_asked_about_again(house: House, event: str) -> None:
-    """The crash came between the result and its row: the task ends as it was decided."""
+    """The crash came between the result and its row: the task ends as it was decided, and no call is billed."""
     house.hook(REFUSES_ONCE, event=event)
     house.drop(f"{TASK}.md", "a")
     house.drain()
@@ -48,14 +53,14 @@ def test_a_refusal_whose_row_could_not_be_finished_is_not_asked_about_again(hous
     house.drain()
     assert house.result() == first
     assert (first["error"]["kind"], house.entry().error_kind) == ("blocked", "blocked")
-    assert (asked(house), len(house.kimi.requests)) == (1, 0)
+    assert (asked(house), len(house.kimi.requests), calls(house)) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("event", ["TaskCreated", "UserPromptSubmit", "Stop"])
 def test_what_a_gate_has_decided_waits_for_a_results_folder_that_is_away(
     house: House, monkeypatch: pytest.MonkeyPatch, event: str
 ) -> None:
-    """The decision is kept, the hook is not asked again, and no call is made that was not made before."""
+    """The decision is kept, the hook is not asked again, and no call is made or billed that was not made before."""
     tries: list[object] = []
     real = results.write
 
@@ -81,5 +86,5 @@ def test_what_a_gate_has_decided_waits_for_a_results_folder_that_is_away(
         house.wait(TASK)
     sent = int(event == "Stop")
     assert house.result()["error"]["kind"] == "blocked"
-    assert (asked(house), len(house.kimi.requests)) == (1, sent)
+    assert (asked(house), len(house.kimi.requests), calls(house)) == (1, sent, sent)
     assert list(house.workspace.turns.iterdir()) == []
