@@ -88,3 +88,18 @@ def test_what_a_gate_has_decided_waits_for_a_results_folder_that_is_away(
     assert house.result()["error"]["kind"] == "blocked"
     assert (asked(house), len(house.kimi.requests), calls(house)) == (1, sent, sent)
     assert list(house.workspace.turns.iterdir()) == []
+
+
+def test_a_row_that_cannot_be_read_at_its_gate_ends_and_holds_up_nobody(house: House) -> None:
+    """Written by another version: it fails, and is not looked at again and again."""
+    house.hook("#!/bin/sh\nexec sleep 60\n", event="TaskCreated")
+    house.drop("bad.md", "bad")
+    child = house.start()
+    until(lambda: len(house.entries()) == 1)
+    child.kill()
+    child.wait()
+    write(house, "UPDATE tasks SET spec = json_set(spec, '$.of_another_version', 1)")
+    house.hook("#!/bin/sh\nexit 0\n", event="TaskCreated")
+    house.drop("good.md", "good")
+    house.drain()
+    assert {entry.name: str(entry.outcome) for entry in house.entries()} == {"bad": "failed", "good": "done"}
