@@ -114,9 +114,10 @@ def _stop(parts: Parts, entry: Entry, task: Task, answer: Any) -> Moment:
 
 
 def _stands(parts: Parts, entry: Entry, task: Task, answer: Any, warning: str | None) -> None:
-    """End the task with its last answer."""
+    """End the task with its last answer. One that stands with a warning was not accepted: it will not do for others."""
     warned = replace(entry, warnings=_joined(entry, [warning] if warning else []))
-    ending.end(parts, warned, task, None, None, _call(answer))
+    call = replace(_call(answer), fingerprint=None) if warning else _call(answer)
+    ending.end(parts, warned, task, None, None, call)
 
 
 def _send_back(parts: Parts, entry: Entry, reason: str) -> None:

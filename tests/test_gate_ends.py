@@ -103,3 +103,16 @@ def test_a_row_that_cannot_be_read_at_its_gate_ends_and_holds_up_nobody(house: H
     house.drop("good.md", "good")
     house.drain()
     assert {entry.name: str(entry.outcome) for entry in house.entries()} == {"bad": "failed", "good": "done"}
+
+
+def test_a_refused_answer_that_stands_will_not_do_for_others(house: House) -> None:
+    """Sent back as often as it may be, the last answer ends its task; another one that asks the same is sent."""
+    house.hook("#!/bin/sh\necho no >&2; exit 2\n", event="Stop")
+    hooks = {"Stop": [{"hooks": [{"id": "my-hook", "command": "hooks/hook.sh"}]}]}
+    house.configure(hooks, limits={"stop_blocks": 1, "requests_per_minute": 10_000})
+    house.drop("a.md", "the same")
+    house.drain()
+    house.drop("b.json", {"prompt": "the same", "reuse": 3600})
+    house.drain()
+    assert len(house.kimi.requests) == 2
+    assert [house.result(entry.id)["reused_from"] for entry in house.entries()] == [None, None]
