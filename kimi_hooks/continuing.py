@@ -44,7 +44,7 @@ def go_on(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> No
 
 def keep_whole(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> Entry:
     """Keep a whole answer for a gate; return the task as it waits there. Raises OSError and JournalError."""
-    _keep(parts, entry, {**turn, "whole": True}, call)
+    _keep(parts, entry, {**turn, "whole": True, "told": entry.warnings}, call)
     return _stand(parts, entry, turn, call.took)
 
 
@@ -75,7 +75,7 @@ def catch_up(parts: Parts, entry: Entry) -> Entry | None:
         return None
     took = Taken(**turn["took"])
     if turns.is_whole(turn):
-        return _stand(parts, entry, turn, took)
+        return _stand(parts, replace(entry, warnings=tuple(turn.get("told", entry.warnings))), turn, took)
     _count(parts, entry, turn, took, None)
     return entry
 

@@ -116,3 +116,18 @@ def test_a_refused_answer_that_stands_will_not_do_for_others(house: House) -> No
     house.drain()
     assert len(house.kimi.requests) == 2
     assert [house.result(entry.id)["reused_from"] for entry in house.entries()] == [None, None]
+
+
+def test_what_is_said_of_the_model_survives_a_crash_before_the_gate(house: House) -> None:
+    """The crash came between the answer on the disk and its row: the result still tells that another model answered."""
+    house.hook("#!/bin/sh\n[ -e begun ] || { touch begun; exec sleep 60; }\n", event="Stop")
+    house.drop(f"{TASK}.json", {"prompt": "a", "model": "kimi-latest", "standin": True})
+    runner = house.start()
+    until((house.home / "begun").exists)
+    runner.kill()
+    runner.wait()
+    write(house, "UPDATE tasks SET gate = NULL, turns = 0, taken = NULL, warnings = '[]'")
+    house.drain()
+    result = house.result()
+    assert (result["attempts"], result["crashes"], result["model"]) == (1, 0, "kimi-k3")
+    assert [warning for warning in result["warnings"] if "kimi-latest" in warning]
