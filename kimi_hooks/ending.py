@@ -36,12 +36,14 @@ def end(
     turn: Mapping[str, Any] | None,
     failure: Failure | None,
     call: Call = NO_CALL,
+    told: Conversation | None = None,
 ) -> None:
     """End a task that has a row: done when there is no failure. Raises as `publish`.
 
-    `turn` is the last answer, or what had come of it, None when there is none or it is kept.
+    `turn` is the last answer, or what had come of it, None when there is none or it is kept. `told` is what was said
+    before it, for those who have read that already.
     """
-    told = conversation.read(parts, entry).and_then(turn)
+    told = (told or conversation.read(parts, entry)).and_then(turn)
     write_transcript(parts, entry, task, told)
     built = build(entry, task, told.answer, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL"), call)
     publish(parts, {**built, "turns": len(told.kept)}, call)

@@ -90,15 +90,15 @@ def judge(parts: Parts, entry: Entry, task: Task) -> None:
             if decided.stop_reason
             else "a Stop hook ended the task"
         )
-        _stands(parts, entry, task, answer, stands)
+        _stands(parts, entry, task, told, stands)
     elif decided.by_failure:
-        ending.end(parts, entry, task, None, _refused(STOP.name, decided), _call(answer))
+        ending.end(parts, entry, task, None, _refused(STOP.name, decided), _call(answer), told)
     elif not reason:
-        _stands(parts, entry, task, answer, None)
+        _stands(parts, entry, task, told, None)
     elif entry.blocks + 1 >= parts.newest_config.limits.stop_blocks:
-        _stands(parts, entry, task, answer, FORCED.format(count=entry.blocks + 1, reason=_short(reason)))
+        _stands(parts, entry, task, told, FORCED.format(count=entry.blocks + 1, reason=_short(reason)))
     elif not continuing.has_room(parts, answer["model"], _needed(answer, reason, task)):
-        _stands(parts, entry, task, answer, FULL.format(reason=_short(reason)))
+        _stands(parts, entry, task, told, FULL.format(reason=_short(reason)))
     else:
         _send_back(parts, entry, reason)
 
@@ -113,11 +113,14 @@ def _stop(parts: Parts, entry: Entry, task: Task, answer: Any) -> Moment:
     return gate_events.of_stop(entry.id, task, answer, entry.taken, blocks=entry.blocks, duration_ms=took, now=now)
 
 
-def _stands(parts: Parts, entry: Entry, task: Task, answer: Any, warning: str | None) -> None:
-    """End the task with its last answer. One that stands with a warning was not accepted: it will not do for others."""
+def _stands(parts: Parts, entry: Entry, task: Task, told: Conversation, warning: str | None) -> None:
+    """End the task with its last answer. One that stands with a warning was not accepted: it will not do for others.
+
+    What was said was read before the hooks were asked: they may have removed it since.
+    """
     warned = replace(entry, warnings=_joined(entry, [warning] if warning else []))
-    call = replace(_call(answer), fingerprint=None) if warning else _call(answer)
-    ending.end(parts, warned, task, None, None, call)
+    call = _call(told.answer)
+    ending.end(parts, warned, task, None, None, replace(call, fingerprint=None) if warning else call, told)
 
 
 def _send_back(parts: Parts, entry: Entry, reason: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from kimi_hooks import results, schedule, started
 from kimi_hooks.journal.store import Journal
+from kimi_hooks.standin.faults import Fault
 from tests.house import House, until
 
 TASK = "kimi-1700000000-aaaaaaaa"
@@ -131,3 +132,15 @@ def test_what_is_said_of_the_model_survives_a_crash_before_the_gate(house: House
     result = house.result()
     assert (result["attempts"], result["crashes"], result["model"]) == (1, 0, "kimi-k3")
     assert [warning for warning in result["warnings"] if "kimi-latest" in warning]
+
+
+@pytest.mark.parametrize("end", ["exit 0", "exit 1", "echo '{\"continue\": false}'"])
+def test_a_hook_that_removes_what_is_kept_costs_no_answer(house: House, end: str) -> None:
+    """The answer that was judged stands in the result, whatever became of its file meanwhile."""
+    house.hook(f"#!/bin/sh\nrm -rf spool/turns spool/transcripts\n{end}\n", event="Stop", onFailure="block")
+    house.kimi.add(Fault(text="The answer"))
+    house.drop("a.md", "a")
+    house.drain()
+    result = house.result()
+    assert (result["output"], result["turns"], result["finish_reason"]) == ("The answer", 1, "stop")
+    assert "The answer" in house.workspace.transcript_file(result["task_id"]).read_text()
