@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from kimi_hooks import results, schedule, started
+from kimi_hooks.errors import JournalError
+from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.standin.faults import Fault
 from tests.house import House, until
@@ -144,3 +146,24 @@ def test_a_hook_that_removes_what_is_kept_costs_no_answer(house: House, end: str
     result = house.result()
     assert (result["output"], result["turns"], result["finish_reason"]) == ("The answer", 1, "stop")
     assert "The answer" in house.workspace.transcript_file(result["task_id"]).read_text()
+
+
+@pytest.mark.parametrize("reason", ["length", "stop"])
+def test_a_start_that_needs_no_call_is_no_attempt(house: House, monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    """The answer is on the disk and could not be counted at first: the try that counts it calls nobody."""
+    failing = iter([JournalError("the disk is full")])
+
+    def take(*arguments: Any) -> None:
+        for error in failing:
+            raise error
+        real(*arguments)
+
+    real = tasks.take
+    monkeypatch.setattr(tasks, "take", take)
+    monkeypatch.setattr(started, "ANSWERED_SECONDS", 0.05)
+    house.hook("#!/bin/sh\nexit 0\n", event="Stop")
+    house.kimi.add(Fault(text="One", finish_reason=reason))
+    house.drop("a.md", "a")
+    house.drain()
+    made = len(house.kimi.requests)
+    assert (house.result()["attempts"], house.result()["turns"], calls(house)) == (made, made, made)

@@ -72,7 +72,7 @@ def not_sent(db: Connection, task_id: str, due_at: float, why: str | None = None
 
 
 def not_called(db: Connection, task_id: str) -> None:
-    """Take the start of a task back that needs no call: its answer is there and waits at a gate."""
+    """Take the start of a task back that needs no call: its answer is there."""
     db.execute("UPDATE tasks SET attempts = attempts - 1 WHERE id = ?", (task_id,))
     sends.forget(db, task_id)
 
