@@ -13,7 +13,7 @@ from typing import Any
 from kimi_hooks import conversation, turns
 from kimi_hooks.errors import TaskError
 from kimi_hooks.events import STOP
-from kimi_hooks.journal import tasks
+from kimi_hooks.journal import gates, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.kimi.client import Request
@@ -44,7 +44,7 @@ def go_on(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> No
 
 def keep_whole(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> Entry:
     """Keep a whole answer for a gate; return the task as it waits there. Raises OSError and JournalError."""
-    _keep(parts, entry, {**turn, "whole": True}, call)
+    _keep(parts, entry, {**turn, "whole": True, "told": entry.warnings}, call)
     return _stand(parts, entry, turn, call.took)
 
 
@@ -65,18 +65,19 @@ def has_newer(parts: Parts, entry: Entry) -> bool:
     return turns.newer(parts.workspace.turns, entry.id, entry.turns) is not None
 
 
-def catch_up(parts: Parts, entry: Entry) -> Entry | None:
+def catch_up(parts: Parts, entry: Entry, *, is_started: bool = False) -> Entry | None:
     """Let a task go on whose last answer was kept and could not be counted any more; None when there was none.
 
-    A task whose answer is whole is returned as it stands at its gate.
+    A task whose answer is whole is returned as it stands at its gate. `is_started`: it was started once more for what
+    needs no call; of a cut answer that start is taken back here, before the next one.
     """
     turn = turns.newer(parts.workspace.turns, entry.id, entry.turns)
     if turn is None:
         return None
     took = Taken(**turn["took"])
     if turns.is_whole(turn):
-        return _stand(parts, entry, turn, took)
-    _count(parts, entry, turn, took, None)
+        return _stand(parts, replace(entry, warnings=tuple(turn.get("told", entry.warnings))), turn, took)
+    _count(parts, entry, turn, took, None, is_started=is_started)
     return entry
 
 
@@ -116,11 +117,21 @@ def _keep(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> No
     turns.keep_turn(parts.workspace.turns, entry.id, entry.turns + 1, kept)
 
 
-def _count(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken, request_id: str | None) -> None:
+def _count(
+    parts: Parts,
+    entry: Entry,
+    turn: Mapping[str, Any],
+    took: Taken,
+    request_id: str | None,
+    *,
+    is_started: bool = False,
+) -> None:
     now = parts.clock.now()
 
     def count(db: Connection) -> None:
         tasks.take(db, entry, turn["model"], took, now)
+        if is_started:
+            gates.not_called(db, entry.id)
         tasks.keep_turn(db, entry.id, entry.turns + 1, now)
 
     parts.journal.write(count)

@@ -9,7 +9,7 @@ from typing import Any
 from kimi_hooks import conversation, events, owing, results, taken, transcripts, turns
 from kimi_hooks.clock import iso
 from kimi_hooks.conversation import Conversation
-from kimi_hooks.journal import reuse, sends, tasks
+from kimi_hooks.journal import gates, reuse, sends, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER, transition
@@ -36,12 +36,14 @@ def end(
     turn: Mapping[str, Any] | None,
     failure: Failure | None,
     call: Call = NO_CALL,
+    told: Conversation | None = None,
 ) -> None:
     """End a task that has a row: done when there is no failure. Raises as `publish`.
 
-    `turn` is the last answer, or what had come of it, None when there is none or it is kept.
+    `turn` is the last answer, or what had come of it, None when there is none or it is kept. `told` is what was said
+    before it, for those who have read that already.
     """
-    told = conversation.read(parts, entry).and_then(turn)
+    told = (told or conversation.read(parts, entry)).and_then(turn)
     write_transcript(parts, entry, task, told)
     built = build(entry, task, told.answer, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL"), call)
     publish(parts, {**built, "turns": len(told.kept)}, call)
@@ -124,7 +126,8 @@ def record(db: Connection, parts: Parts, result: Mapping[str, Any], call: Call |
     kind = result["error"]["kind"] if result["error"] else None
     now = parts.clock.now()
     took = _last_call(db, result) if call is None else call.took
-    if call is not None and not call.was_sent:
+    # At a gate no call is under way: what is open was recorded for one that was not made.
+    if not call.was_sent if call is not None else gates.stands(db, result["task_id"]):
         sends.forget(db, result["task_id"])
     sends.end(db, result["task_id"], result["model"], took, now)
     if call is not None and call.fingerprint and result["outcome"] == "done":

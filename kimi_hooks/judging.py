@@ -36,6 +36,9 @@ class Watcher(Protocol):
 
 def take_on(parts: Parts, entry: Entry, task: Task) -> None:
     """Ask the `TaskCreated` hooks about a task that was accepted, and let it be sent or end it."""
+    if ending.carry_on(parts, entry.id):
+        # It was refused, and what came between kept its row from being finished.
+        return
     ending.write_transcript(parts, entry, task, Conversation([], {}))
     model = task.model or parts.settings.current.get("KIMI_MODEL")
     decided = _ask(parts, gate_events.of_created(entry.id, task, model, parts.clock.now()))
@@ -79,14 +82,14 @@ def judge(parts: Parts, entry: Entry, task: Task) -> None:
     decided = gates.verdict(decisions)
     entry = _warned(entry, _warnings(decided))
     if decided.by_failure and decided.stop_reason is None:
-        ending.end(parts, entry, task, None, _refused(STOP.name, decided), _call(answer))
+        ending.end(parts, entry, task, None, _refused(STOP.name, decided), _call(answer), told)
         return
     reason = _feedback(decisions)
     stands = _why_it_stands(parts, entry, task, answer, decided, reason)
     if reason and stands is None:
         _send_back(parts, entry, reason)
     else:
-        ending.end(parts, _warned(entry, [stands] if stands else []), task, None, None, _call(answer))
+        _accept(parts, entry, task, told, stands)
 
 
 def _why_it_stands(parts: Parts, entry: Entry, task: Task, answer: Turn, decided: Verdict, reason: str) -> str | None:
@@ -98,6 +101,16 @@ def _why_it_stands(parts: Parts, entry: Entry, task: Task, answer: Turn, decided
     if reason and not continuing.has_room(parts, answer["model"], _needed(answer, reason, task)):
         return FULL.format(reason=_short(reason))
     return None
+
+
+def _accept(parts: Parts, entry: Entry, task: Task, told: Conversation, warning: str | None) -> None:
+    """End the task with its last answer. One that stands with a warning was not accepted: it will not do for others.
+
+    What was said was read before the hooks were asked: they may have removed it since.
+    """
+    warned = _warned(entry, [warning] if warning else [])
+    call = _call(told.answer or {})
+    ending.end(parts, warned, task, None, None, replace(call, fingerprint=None) if warning else call, told)
 
 
 def _ask(parts: Parts, moment: Moment) -> Verdict:

@@ -6,7 +6,7 @@ from functools import partial
 
 from kimi_hooks import admission, judging, limits, notifying, pace, reusing, worker
 from kimi_hooks.ending import Failure
-from kimi_hooks.errors import JournalError
+from kimi_hooks.errors import JournalError, StoppingError
 from kimi_hooks.events import CREATED
 from kimi_hooks.journal import facts, gates, jumps, needs, reuse, sends, tasks
 from kimi_hooks.journal.facts import Pause
@@ -197,12 +197,21 @@ class Schedule:
 
     def _take_on(self, parts: Parts, entry: Entry, spec: str) -> None:
         try:
-            judging.take_on(parts, entry, tasks.parse(spec))
+            self._take_on_or_fail(parts, entry, spec)
         except (OSError, JournalError) as error:
             LOGGER.error("%s: its gate cannot be asked just now: %s", entry.id, error)
             self._take_on_at = self._parts.clock.now() + AGAIN_SECONDS
         finally:
             self._taken_on.discard(entry.id)
+
+    def _take_on_or_fail(self, parts: Parts, entry: Entry, spec: str) -> None:
+        try:
+            judging.take_on(parts, entry, tasks.parse(spec))
+        except (OSError, JournalError, StoppingError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it would be asked about again at once, for ever
+            LOGGER.exception("%s: its gate cannot be asked", entry.id)
+            worker.fail(parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"))
 
     def _look_for_answers(self, now: float) -> None:
         """See for each task that allows it whether an earlier answer will do."""

@@ -148,9 +148,10 @@ class Started:
     def _settle(self, entry: Entry, error: Exception) -> None:
         now, write = self._parts.clock.now(), self._parts.journal.write
         is_judged = entry.gate == STOP.name or continuing.has_newer(self._parts, entry)
-        if entry.gate == PROMPT.name:
+        has_result = ending.has_result(self._parts, entry.id)
+        if entry.gate == PROMPT.name and not has_result:
             write(partial(gates.not_sent, task_id=entry.id, due_at=now + ANSWERED_SECONDS, why=str(error)))
-        elif is_judged or ending.has_result(self._parts, entry.id):
+        elif is_judged or has_result:
             write(partial(tasks.retry_at, task_id=entry.id, due_at=now + ANSWERED_SECONDS, why=str(error)))
         elif entry.failures >= self._parts.config.retry.max_attempts:
             worker.fail(self._parts, entry.id, Failure("unknown", f"{error}; see spool/logs/runner.log"), UNKNOWN)

@@ -100,7 +100,7 @@ def _resume(parts: Parts, entry: Entry, task: Task) -> bool:
     """Go on where an earlier try stopped whose answer is on the disk; tell whether there was one."""
     if ending.carry_on(parts, entry.id):
         return True
-    caught = entry if entry.gate == STOP.name else continuing.catch_up(parts, entry)
+    caught = entry if entry.gate == STOP.name else continuing.catch_up(parts, entry, is_started=True)
     if caught is not None and caught.gate == STOP.name:
         parts.journal.write(lambda db: standing.not_called(db, entry.id))
         judging.judge(parts, replace(caught, attempts=caught.attempts - 1), task)

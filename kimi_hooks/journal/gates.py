@@ -27,6 +27,12 @@ def waiting(db: Connection, gate: str, limit: int) -> list[tuple[Entry, str]]:
     return [(entry_of(row), row["spec"]) for row in db.execute(query, (gate, limit))]
 
 
+def stands(db: Connection, task_id: str) -> bool:
+    """Tell whether a task waits at a gate, so that no call of it is under way."""
+    row = db.execute("SELECT gate FROM tasks WHERE id = ?", (task_id,)).fetchone()
+    return row is not None and row["gate"] not in {None, PROMPTED}
+
+
 def stand_at(db: Connection, task_id: str, gate: str) -> None:
     """Note the gate that an executing task waits at: until it is passed, nothing has left."""
     db.execute("UPDATE tasks SET gate = ? WHERE id = ?", (gate, task_id))
@@ -65,7 +71,7 @@ def not_sent(db: Connection, task_id: str, due_at: float, why: str | None = None
 
 
 def not_called(db: Connection, task_id: str) -> None:
-    """Take the start of a task back that needs no call: its answer is there and waits at a gate."""
+    """Take the start of a task back that needs no call: its answer is there."""
     db.execute("UPDATE tasks SET attempts = attempts - 1 WHERE id = ?", (task_id,))
     sends.forget(db, task_id)
 
