@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kimi_hooks import results
 from kimi_hooks.clock import iso
-from kimi_hooks.journal import tasks
+from kimi_hooks.journal import acks, tasks
 from kimi_hooks.journal.store import Connection, Journal
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.workspace import Workspace
@@ -14,11 +14,11 @@ from kimi_hooks.workspace import Workspace
 
 def write_acks(workspace: Workspace, journal: Journal) -> bool:
     """Write new acknowledgements into their result files; tell whether there were any."""
-    entries = journal.read(tasks.unwritten_acks)
+    entries = journal.read(acks.unwritten_acks)
     for entry in entries:
         if entry.acknowledged_at is not None:
             results.acknowledge(workspace.results, entry.id, entry.acknowledged_at)
-        journal.write(lambda db, task_id=entry.id: tasks.ack_written(db, task_id))  # type: ignore[misc]
+        journal.write(lambda db, task_id=entry.id: acks.ack_written(db, task_id))  # type: ignore[misc]
     return bool(entries)
 
 
@@ -59,8 +59,8 @@ class _Seen:
 def _look(db: Connection, after: int | None) -> _Seen:
     """Return what has ended after the `after`th; None for all, as far as there is room for them."""
     limit = results.MAX_PENDING if after is None else -1
-    entries = tasks.pending(db, after or 0, limit)
-    more = tasks.pending_count(db) - len(entries) if after is None else 0
+    entries = acks.pending(db, after or 0, limit)
+    more = acks.pending_count(db) - len(entries) if after is None else 0
     return _Seen(tasks.ended_count(db), tasks.latest_ended(db), entries, more)
 
 

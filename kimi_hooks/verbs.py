@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from kimi_hooks import derived
 from kimi_hooks.errors import LockHeldError
-from kimi_hooks.journal import tasks
+from kimi_hooks.journal import acks
 from kimi_hooks.journal.store import Connection, Journal
 from kimi_hooks.lock import Lock, holder
 from kimi_hooks.workspace import Workspace
@@ -36,7 +36,7 @@ def _by_runner(workspace: Workspace, journal: Journal) -> bool:
         return False
     workspace.ring()
     end = time.monotonic() + PATIENCE_SECONDS
-    while journal.read(tasks.unwritten_acks) and time.monotonic() < end:
+    while journal.read(acks.unwritten_acks) and time.monotonic() < end:
         time.sleep(0.01)
     return True
 

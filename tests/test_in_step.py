@@ -11,7 +11,7 @@ import pytest
 from kimi_hooks import results, runner
 from kimi_hooks.clock import Clock
 from kimi_hooks.intake import BATCH, Intake
-from kimi_hooks.journal import tasks
+from kimi_hooks.journal import acks
 from kimi_hooks.journal.store import Connection, Journal
 from kimi_hooks.standin.faults import Fault
 from tests.house import House, until
@@ -84,19 +84,19 @@ def test_an_ack_that_could_not_be_listed_is_listed_at_the_next_turn(
 
 def _fail_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the disk fail once while the pending tasks are counted."""
-    count = tasks.pending_count
+    count = acks.pending_count
 
     def fail(_: Connection) -> Any:
-        monkeypatch.setattr(tasks, "pending_count", count)
+        monkeypatch.setattr(acks, "pending_count", count)
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(tasks, "pending_count", fail)
+    monkeypatch.setattr(acks, "pending_count", fail)
 
 
 def _acknowledge(house: House, task_id: str) -> None:
     """Acknowledge as the verb does, without waiting for the runner."""
     journal = Journal(house.workspace.journal_file)
-    journal.write(lambda db: tasks.acknowledge(db, [task_id], time.time()))
+    journal.write(lambda db: acks.acknowledge(db, [task_id], time.time()))
     journal.close()
     house.workspace.ring()
 

@@ -8,7 +8,7 @@ from kimi_hooks.clock import Clock
 from kimi_hooks.commands import Home, completing, is_in_hook
 from kimi_hooks.commands.ended import not_ended
 from kimi_hooks.errors import NotEndedError, UnknownTaskError
-from kimi_hooks.journal import tasks
+from kimi_hooks.journal import acks, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.outbox.folder import is_dropped
@@ -32,10 +32,10 @@ def ack_command(home: Home, task_ids: tuple[str, ...], all_of_them: bool) -> Non
 
 
 def _acknowledge(db: Connection, workspace: Workspace, task_ids: tuple[str, ...]) -> int:
-    wanted = tuple(dict.fromkeys(task_ids)) or tuple(tasks.unacknowledged_ids(db))
+    wanted = tuple(dict.fromkeys(task_ids)) or tuple(acks.unacknowledged_ids(db))
     for task_id in task_ids:
         _check(tasks.get(db, task_id), task_id, workspace)
-    tasks.acknowledge(db, wanted, Clock().now())
+    acks.acknowledge(db, wanted, Clock().now())
     return len(wanted)
 
 

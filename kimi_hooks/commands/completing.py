@@ -98,9 +98,9 @@ def _ended(workspace: Workspace) -> list[str]:
 
 
 def _unacknowledged(workspace: Workspace) -> list[str]:
-    from kimi_hooks.journal import store, tasks  # noqa: PLC0415 - only when an id is completed
+    from kimi_hooks.journal import acks, store  # noqa: PLC0415 - only when an id is completed
 
-    return sorted(store.glance(workspace.journal_file, tasks.unacknowledged_ids) or [], reverse=True)
+    return sorted(store.glance(workspace.journal_file, acks.unacknowledged_ids) or [], reverse=True)
 
 
 def _configured(workspace: Workspace) -> list[str]:

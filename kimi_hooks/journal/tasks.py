@@ -81,7 +81,8 @@ def entry_of(row: Row) -> Entry:
     return Entry(**values)
 
 
-def _entries(db: Connection, where: str, *values: object) -> list[Entry]:
+def entries(db: Connection, where: str, *values: object) -> list[Entry]:
+    """Return the tasks that the clause names."""
     return [entry_of(row) for row in db.execute(f"SELECT {COLUMNS} FROM tasks {where}", values)]  # noqa: S608 - ours
 
 
@@ -131,7 +132,7 @@ def accept(db: Connection, entry: Entry, task: Task) -> None:
 
 
 def get(db: Connection, task_id: str) -> Entry | None:
-    found = _entries(db, "WHERE id = ?", task_id)
+    found = entries(db, "WHERE id = ?", task_id)
     return found[0] if found else None
 
 
@@ -155,7 +156,7 @@ def parse(spec: str) -> Task:
 
 def in_state(db: Connection, state: State, limit: int = -1) -> list[Entry]:
     """Return the tasks in this state, the next one first; all of them unless a limit is given."""
-    return _entries(db, "WHERE state = ? ORDER BY priority DESC, seq LIMIT ?", state, limit)
+    return entries(db, "WHERE state = ? ORDER BY priority DESC, seq LIMIT ?", state, limit)
 
 
 def counts(db: Connection) -> dict[str, int]:
@@ -166,7 +167,7 @@ def counts(db: Connection) -> dict[str, int]:
 def overdue(db: Connection, now: float, *, standin: bool) -> list[Entry]:
     """Return the waiting tasks whose own time-out has passed."""
     where = "WHERE state IN ('available', 'retryable') AND deadline_at <= ? AND standin = ?"
-    return _entries(db, where, now, standin)
+    return entries(db, where, now, standin)
 
 
 def resume_queue(db: Connection, *, by_person: bool = True) -> bool:
@@ -264,38 +265,6 @@ def failed_since(db: Connection, ended: int) -> bool:
 def latest_ended(db: Connection) -> str | None:
     row = db.execute("SELECT id FROM tasks WHERE ended IS NOT NULL ORDER BY ended DESC LIMIT 1").fetchone()
     return row["id"] if row else None
-
-
-def pending(db: Connection, after: int, limit: int) -> list[Entry]:
-    """Return the tasks that ended after the `after`th and that nobody has acknowledged, the newest first."""
-    where = "WHERE ended IS NOT NULL AND acknowledged_at IS NULL AND ended > ?"
-    return _entries(db, f"{where} ORDER BY ended DESC LIMIT ?", after, limit)
-
-
-def pending_count(db: Connection) -> int:
-    where = "ended IS NOT NULL AND acknowledged_at IS NULL"
-    return int(db.execute(f"SELECT count(*) FROM tasks WHERE {where}").fetchone()[0])  # noqa: S608 - a constant
-
-
-def acknowledge(db: Connection, task_ids: Sequence[str], now: float) -> None:
-    db.executemany(
-        "UPDATE tasks SET acknowledged_at = ?, ack_written = 0 "
-        "WHERE id = ? AND ended IS NOT NULL AND acknowledged_at IS NULL",
-        [(now, task_id) for task_id in task_ids],
-    )
-
-
-def unacknowledged_ids(db: Connection) -> list[str]:
-    return [row["id"] for row in db.execute("SELECT id FROM tasks WHERE ended IS NOT NULL AND acknowledged_at IS NULL")]
-
-
-def unwritten_acks(db: Connection) -> list[Entry]:
-    """Return the acknowledged tasks whose result file does not say so yet."""
-    return _entries(db, "WHERE ack_written = 0")
-
-
-def ack_written(db: Connection, task_id: str) -> None:
-    db.execute("UPDATE tasks SET ack_written = 1 WHERE id = ?", (task_id,))
 
 
 def seen_key(db: Connection, key: str, now: float) -> str | None:
