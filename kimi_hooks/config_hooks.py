@@ -70,6 +70,12 @@ def _handler(value: Any) -> Any:
     return value
 
 
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("holds a NUL, which no command line can; take it out")
+    return text
+
+
 def _hook_id(text: str) -> str:
     if re.fullmatch(_ID, text) is None:
         raise ValueError(f"{text!r} is no id: letters, digits, - and _, 64 at most")
@@ -82,6 +88,7 @@ def _variable(text: str) -> str:
     return text
 
 
+Word = Annotated[str, AfterValidator(_without_nul)]
 HookId = Annotated[str, AfterValidator(_hook_id), WithJsonSchema({"type": "string", "pattern": f"^{_ID}$"})]
 Variable = Annotated[str, AfterValidator(_variable), WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"})]
 Address = Annotated[
@@ -127,10 +134,10 @@ class CommandPart(HandlerPart):
     foreign_keys = foreign_keys.COMMAND
 
     type: Literal["command"] = "command"
-    command: Annotated[str, Field(min_length=1)]
-    args: tuple[str, ...] | None = None
+    command: Annotated[Word, Field(min_length=1)]
+    args: tuple[Word, ...] | None = None
     shell: Literal["sh", "bash"] = "sh"
-    cwd: Annotated[str, Field(min_length=1)] | None = None
+    cwd: Annotated[Word, Field(min_length=1)] | None = None
     env: tuple[Variable, ...] = ()
 
     @model_validator(mode="after")

@@ -38,7 +38,9 @@ def deliver(parts: Parts, delivery: Delivery) -> None:
         _give_up(parts, delivery, GONE.format(hook=delivery.hook_id))
     elif event is None:
         told = f"results/{delivery.task_id}.json" if delivery.task_id else delivery.event_id
-        _give_up(parts, delivery, f"{told} is gone")
+        # It may come back: a folder on another machine is away for a moment.
+        finished = without_exit(f"{told} is gone")
+        _record(parts, delivery, finished, _outcome(delivery, hook, finished))
     else:
         finished = _run(parts, delivery, hook, event)
         _record(parts, delivery, finished, _outcome(delivery, hook, finished))

@@ -132,7 +132,7 @@ def record(db: Connection, parts: Parts, result: Mapping[str, Any], call: Call |
     sends.end(db, result["task_id"], result["model"], took, now)
     if call is not None and call.fingerprint and result["outcome"] == "done":
         reuse.remember(db, result["task_id"], call.fingerprint)
-    tasks.finish(db, result["task_id"], Outcome(result["outcome"]), kind, now)
+    tasks.finish(db, result["task_id"], Outcome(result["outcome"]), kind, result["attempts"], now)
     owing.owe(db, parts.newest_config, events.of_result(result), now)
 
 

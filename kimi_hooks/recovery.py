@@ -79,6 +79,7 @@ def _answered(parts: Parts, entry: Entry) -> Entry | None:
     result = results.read(parts.workspace.results, entry.id)
     if result is not None:
         ending.settle(parts, result)
+        turns.forget(parts.workspace.turns, entry.id)
         return None
     if entry.gate == STOP.name or turns.kept(parts.workspace.turns, entry.id) is not None:
         return entry

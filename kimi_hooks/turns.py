@@ -15,6 +15,8 @@ from typing import Any
 from kimi_hooks import atomic
 
 _NAME = "result.json"
+# What every answer that was kept tells. One that lacks any of it is not as it was written, and as good as gone.
+_KEYS = frozenset({"text", "reasoning", "finish_reason", "model", "warnings", "took"})
 
 
 def keep_turn(turns: Path, task_id: str, number: int, turn: Mapping[str, Any]) -> None:
@@ -24,13 +26,13 @@ def keep_turn(turns: Path, task_id: str, number: int, turn: Mapping[str, Any]) -
 
 def earlier(turns: Path, task_id: str, count: int) -> list[dict[str, Any]]:
     """Return the first `count` answers that were kept, without those that are gone. Raises OSError."""
-    found = (_read_if_there(turns / task_id / f"{number}.json") for number in range(1, count + 1))
+    found = (_turn(turns, task_id, number) for number in range(1, count + 1))
     return [turn for turn in found if turn is not None]
 
 
 def newer(turns: Path, task_id: str, count: int) -> dict[str, Any] | None:
     """Return the answer after the first `count` ones, None when there is none. Raises OSError."""
-    return _read_if_there(turns / task_id / f"{count + 1}.json")
+    return _turn(turns, task_id, count + 1)
 
 
 def is_whole(turn: Mapping[str, Any]) -> bool:
@@ -65,6 +67,11 @@ def forget(turns: Path, task_id: str) -> None:
     folder = turns / task_id
     if folder.exists():
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _turn(turns: Path, task_id: str, number: int) -> dict[str, Any] | None:
+    turn = _read_if_there(turns / task_id / f"{number}.json")
+    return turn if isinstance(turn, dict) and turn.keys() >= _KEYS else None
 
 
 def _write(turns: Path, task_id: str, name: str, value: Mapping[str, Any]) -> None:

@@ -167,3 +167,10 @@ def test_a_price_that_nobody_asks_is_refused() -> None:
     assert parse(text.format("1000000"), "c").kimi.models["a"].prices["USD"].miss == 1_000_000
     with pytest.raises(ConfigError, match=r"prices\.USD\.miss: must be less than or equal to 1000000"):
         parse(text.format("1000000.01"), "c")
+
+
+@pytest.mark.parametrize("handler", ['{command: "a\\0b"}', '{command: a, args: ["\\0"]}', '{command: a, cwd: "\\0"}'])
+def test_a_command_without_a_nul(handler: str) -> None:
+    """No command line can hold one: it is a mistake in the file and not one of each run."""
+    with pytest.raises(ConfigError, match="holds a NUL"):
+        parse(f"workspace: 1\nhooks: {{Stop: [{{hooks: [{handler}]}}]}}\n", "config.yaml")

@@ -363,3 +363,15 @@ def _kill_once_there(house: House, file: str) -> None:
     until((house.home / file).exists)
     child.kill()
     child.wait()
+
+
+def test_a_result_that_is_away_may_come_back(house: House) -> None:
+    """News whose result cannot be found is tried again like any other, and given up when it stays away."""
+    house.hook("#!/bin/sh\n", retries=1)
+    house.drop("a.md", "a")
+    house.drain()
+    house.workspace.result_file(house.entry().id).unlink()
+    assert house.call("hooks", "replay", "--since", "1h").returncode == 0
+    house.drain()
+    assert [run.outcome for run in house.runs()] == ["delivered", "retry", "gave_up"]
+    assert "is gone" in house.runs()[-1].stderr

@@ -167,3 +167,12 @@ def test_a_start_that_needs_no_call_is_no_attempt(house: House, monkeypatch: pyt
     house.drain()
     made = len(house.kimi.requests)
     assert (house.result()["attempts"], house.result()["turns"], calls(house)) == (made, made, made)
+
+
+def test_an_answer_that_is_not_as_it_was_written_is_as_good_as_gone(house: House) -> None:
+    """A hook that spoils the answer it judges costs no endless tries: the answer was read before."""
+    house.hook("#!/bin/sh\nfor kept in spool/turns/*/1.json; do echo '{}' > \"$kept\"; done\n", event="Stop")
+    house.drop("a.md", "a")
+    house.drain()
+    assert house.result()["outcome"] == "done"
+    assert house.result()["output"]

@@ -243,12 +243,12 @@ def count_crash(db: Connection, entry: Entry, now: float, warnings: Sequence[str
     )
 
 
-def finish(db: Connection, task_id: str, outcome: Outcome, error_kind: str | None, now: float) -> None:
-    """Record how the task ended, once its result is on the disk."""
+def finish(db: Connection, task_id: str, outcome: Outcome, error_kind: str | None, attempts: int, now: float) -> None:
+    """Record how the task ended, once its result is on the disk: that knows of a start which was no call after all."""
     db.execute(
         "UPDATE tasks SET state = ?, hold_reason = NULL, gate = NULL, outcome = ?, error_kind = ?, completed_at = ?, "
-        "ended = (SELECT coalesce(max(ended), 0) + 1 FROM tasks) WHERE id = ?",
-        (outcome.state, outcome, error_kind, now, task_id),
+        "attempts = ?, ended = (SELECT coalesce(max(ended), 0) + 1 FROM tasks) WHERE id = ?",
+        (outcome.state, outcome, error_kind, now, attempts, task_id),
     )
 
 
