@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -91,6 +92,23 @@ def test_hooks_check_finds_a_condition_that_cannot_be_asked(house: House, condit
     assert problem in finished.stdout
     assert problem in house.call("run", "--detach").stderr
     house.call("stop")
+
+
+@pytest.mark.parametrize(
+    ("hooks", "keys", "told"),
+    [
+        ({}, {}, "no hooks are configured"),
+        ({"Stop": [{"hooks": [{"command": "true"}]}]}, {"disableAllHooks": True}, "disableAllHooks is on"),
+        ({"Stop": [{"hooks": [{"command": "true", "enabled": False}]}]}, {}, "no hook is enabled"),
+    ],
+)
+def test_hooks_check_without_hooks_says_so(house: House, hooks: Any, keys: Any, told: str) -> None:
+    """Silence would leave one guessing."""
+    house.configure(hooks, **keys)
+    finished = house.call("hooks", "check")
+    assert (finished.returncode, finished.stdout.count("\n")) == (0, 1)
+    assert told in finished.stdout
+    assert house.call("hooks", "check", "--json").stdout.strip() == "[]"
 
 
 def test_hooks_check_passes_the_shipped_workspace(house: House) -> None:
