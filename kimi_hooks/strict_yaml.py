@@ -62,12 +62,12 @@ class _StrictLoader(_Loader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
-        for key_node, _ in node.value:
+        for key_node, value_node in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | float | bool | None):
                 raise _mistake("a key must be a plain word", key_node.start_mark)
             if key in seen:
-                raise _mistake(f"the key {key!r} stands twice", key_node.start_mark)
+                raise _mistake(f"the key {key!r} stands twice; {_once(value_node)}", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
@@ -173,6 +173,12 @@ def dump(value: Any) -> str:
     """Return the value as YAML in block style, keys in their order, no line folded."""
     text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=LONGEST_LINE)
     return text
+
+
+def _once(value: Any) -> str:
+    """Say how a key that stands twice is made one."""
+    kinds = {"sequence": "put both lists under one", "mapping": "put what stands under both under one"}
+    return kinds.get(value.id, "keep one")
 
 
 def _mistake(problem: str, mark: Any) -> yaml.MarkedYAMLError:

@@ -566,3 +566,22 @@ def test_hooks_can_be_tried_as_the_document_says(play: Play, clone: Path) -> Non
     for text in shown:
         assert text in printed
     assert re.search(r"publish +try 2 +delivered exit 0, N ms +published report\n", printed)
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the gate calls jq")
+def test_the_gate_of_the_document_judges_without_a_file(tmp_path: Path) -> None:
+    """Gates run side by side in one workspace, so it must leave nothing there."""
+    (script,) = [block.text for block in blocks("docs/gates.md") if "hooks/has-json.sh" in block.text]
+    for answer, code, said in (('{"a": 1}', 0, ""), ("no json", 2, "Your answer is not JSON: ")):
+        done = subprocess.run(
+            ["sh", "-c", script],
+            cwd=tmp_path,
+            input=json.dumps({"last_assistant_message": answer}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr[: len(said)]) == (code, said)
+        # In whichever words this jq has for it.
+        assert ("line 1" in done.stderr) is (code == 2)
+    assert list(tmp_path.iterdir()) == []

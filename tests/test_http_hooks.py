@@ -17,7 +17,7 @@ from kimi_hooks.hooks import body
 from kimi_hooks.journal import deliveries, switches
 from kimi_hooks.journal.store import Connection, Journal
 from tests.hooks.test_posting import SECRET
-from tests.house import House, until
+from tests.house import PROGRAM, House, until
 from tests.receiver import Answer, Receiver
 
 TELL = "#!/bin/sh\ncat >> told.txt\n"
@@ -131,6 +131,10 @@ def test_a_receiver_that_is_gone_is_not_asked_again(house: House, receiver: Rece
     assert news["detail"]["task_id"] == news["task_id"] == receiver.seen[3].json["task_id"]
     assert "The hook post is switched off: its receiver said 410: gone for good." in news["message"]
     assert news["message"].endswith("kimi-hooks hooks enable post")
+    (gone,) = [run.stderr for run in house.runs() if run.hook_id == "post" and run.http_status == 410]
+    assert gone.endswith("switched on with: kimi-hooks hooks enable post")
+    listed = house.call("hooks", "list").stdout
+    assert f"gone for good; back with: {PROGRAM} --home {house.home} hooks enable post, " in listed
     quiet = [run.stderr for run in house.runs() if run.hook_id == "post" and run.http_status is None]
     reason = "the hook 'post' is switched off (its receiver said 410: gone for good); switch it on with: "
     assert quiet == [f"{reason}kimi-hooks hooks enable post"] * 2

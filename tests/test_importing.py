@@ -17,6 +17,7 @@ from kimi_hooks.errors import ConfigError
 from kimi_hooks.events import KINDS
 from kimi_hooks.importing import groups, source, writing
 from kimi_hooks.importing.groups import Imported
+from kimi_hooks.importing.handlers import name_of
 from kimi_hooks.importing.http import is_at_home
 from kimi_hooks.importing.scripts import variables
 from tests.test_foreign_events import THEIRS
@@ -232,6 +233,25 @@ def test_no_secret_is_copied_or_shown(tmp_path: Path) -> None:
     assert "a secret seems to stand in it" in told(
         one(tmp_path, "Stop", {**HOOK, "command": "curl -H 'Authorization: Bearer abcdefghijklmn'"})
     )
+
+
+def test_what_to_put_in_place_of_a_secret_is_told(tmp_path: Path) -> None:
+    """Of a header with a scheme only what follows it; names that were allowed are to be set as well."""
+    headers = {"Authorization": "Bearer sesame", "X-Api-Key": "sesame"}
+    handler = {"type": "http", "url": "https://a.example/x", "headers": headers, "allowedEnvVars": ["MINE", "YOURS"]}
+    said = told(one(tmp_path, "Stop", handler))
+    assert "put only what follows `Bearer ` into .env.kimi, in a line A_EXAMPLE_AUTHORIZATION=..." in said
+    assert "put it into .env.kimi, in a line A_EXAMPLE_X_API_KEY=..." in said
+    assert "to do: Stop, group 1, handler 1: its allowedEnvVars are looked up in .env.kimi here" in said
+    assert "put them there: MINE=... and YOURS=..." in said
+
+
+@pytest.mark.parametrize("to", [">> ", "> ", "2> ", "&>> ", ">| ", ">"])
+def test_what_is_written_to_is_no_script(tmp_path: Path, to: str) -> None:
+    """It need not be there, and gives the hook no name."""
+    made = one(tmp_path, "StopFailure", {**HOOK, "command": f"jq -r .task_subject {to}~/not-there/done.txt"})
+    assert "not-there" not in told(made)
+    assert name_of(only(made)) == "jq"
 
 
 @pytest.mark.parametrize(

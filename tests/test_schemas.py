@@ -148,6 +148,23 @@ def test_what_the_program_refuses_is_marked(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("handler", "told"),
+    [
+        ("{command: x, tiemout: 5}", "'tiemout' was unexpected"),
+        ("{command: x, timeout: soon}", "'soon' is not "),
+        ("{type: http, url: 'https://a.example', evn: [A]}", "'evn' was unexpected"),
+        ("{type: http}", "'url' is a required property"),
+        ("{}", "'command' is a required property"),
+        ("{type: prompt, prompt: x}", "'prompt' is not one of ['command', 'http']"),
+    ],
+)
+def test_a_mistake_in_a_handler_is_named(handler: str, told: str) -> None:
+    """An editor shows which key it is, and not only that no choice fits."""
+    (found,) = CONFIG.iter_errors(strict_yaml.load(f"hooks: {{Stop: [{{hooks: [{handler}]}}]}}"))
+    assert told in " ".join([found.message, *(part.message for part in found.context or ())])
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "hooks: {Stop: [{hooks: [{type: http, url: 'https://a.example', headers: {A: $B}, allowedEnvVars: [B]}]}]}",

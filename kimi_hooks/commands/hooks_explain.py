@@ -111,8 +111,9 @@ def _print(event: str, found: _Explained, elsewhere: dict[str, list[str]]) -> No
             click.echo(f"  {label:<{width}}  {harmless(line)}")
     for run in _gone(found):
         click.echo(f"  {run.hook_id:<{width}}  no longer in config.yaml; {_told(run)}")
-    for hook_id, names in elsewhere.items():
-        click.echo(f"under other events: {hook_id} ({', '.join(names)})")
+    if elsewhere:
+        told = [f"{hook_id} ({', '.join(names)})" for hook_id, names in elsewhere.items()]
+        click.echo(f"under other events: {', '.join(told)}")
 
 
 def _lines(item: Considered, found: _Explained) -> Iterable[str]:

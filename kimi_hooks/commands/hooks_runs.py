@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,9 +13,10 @@ from kimi_hooks.clock import Clock, iso
 from kimi_hooks.commands import Home, completing, instant, json_option, print_json
 from kimi_hooks.commands.hooks_shared import known_event, require_hook
 from kimi_hooks.commands.telling import spelt
+from kimi_hooks.config import Config
 from kimi_hooks.events import KINDS
 from kimi_hooks.journal import deliveries
-from kimi_hooks.journal.deliveries import HookRun, Replayed
+from kimi_hooks.journal.deliveries import HookRun, Known, Replayed
 from kimi_hooks.journal.store import Connection, open_existing
 from kimi_hooks.logs import visible
 from kimi_hooks.verbs import change
@@ -54,6 +55,7 @@ def runs_command(
         )
         if task is not None and not runs:
             whereabouts(workspace, journal, task)
+        can_be_told = failed and bool(journal.read(lambda db: deliveries.replay_failed(db, None, hook)).due)
     finally:
         journal.close()
     if hook is not None and not runs:
@@ -64,6 +66,9 @@ def runs_command(
         click.echo(_line(run))
     if not runs and not as_json:
         click.echo("no such run is on record yet" if task or hook or event or failed else "no hook has run yet")
+    if runs and can_be_told and not as_json:
+        again = spelt(workspace, "hooks replay --failed" + (f" --hook {hook}" if hook else ""))
+        click.echo(f"kimi-hooks: when the reason is mended, have the news told again with: {again}", err=True)
 
 
 def _row(run: HookRun) -> dict[str, Any]:
@@ -100,8 +105,8 @@ def replay_command(
     """Deliver news to hooks again, with all its tries: that of the run with the number RUN, or more of it.
 
     The hook reads the same event, with the same event_id, from the result as it is now. News that is still owed is
-    left as it is. A runner must be at work; without one it is done at its next start. What a gate decided cannot be
-    decided again.
+    left as it is, and so is that of hooks which are not in config.yaml any more. A runner must be at work; without one
+    it is done at its next start. What a gate decided cannot be decided again.
     """
     if [run is not None, failed, since is not None].count(True) != 1:
         raise click.UsageError("give the number of a run (see `hooks runs`), --failed or --since")
@@ -109,26 +114,29 @@ def replay_command(
         raise click.UsageError("--hook goes with --failed and --since; a run is of one hook anyway")
     workspace = home.find()
     config = read_config(workspace)
-    operation = _operation(run, since, hook, None if dry_run else Clock().now())
+    known = frozenset((found.hook_id, found.event_name) for found in config.each_hook())
+    operation = _operation(run, since, hook, None if dry_run else Clock().now(), known)
     found = _looked(workspace, operation) if dry_run else change(workspace, operation)
-    if hook is not None and not found.due and not found.left:
+    if hook is not None and not (found.due or found.left or found.gone):
         require_hook(config, hook)
     if as_json:
-        print_json({"due": _pairs(found.due), "left": _pairs(found.left), "dry_run": dry_run})
+        pairs = {name: _pairs(some) for name, some in vars(found).items()}
+        print_json({**pairs, "dry_run": dry_run})
     else:
         _print(workspace, found, dry_run=dry_run)
+        _print_gone(config, [hook_id for _, hook_id in found.gone])
 
 
 def _operation(
-    run: int | None, since: str | None, hook: str | None, now: float | None
+    run: int | None, since: str | None, hook: str | None, now: float | None, known: Known
 ) -> Callable[[Connection], Replayed]:
     """Return what makes the news due at `now`; None only looks."""
     if run is not None:
-        return lambda db: deliveries.replay_run(db, run, now)
+        return lambda db: deliveries.replay_run(db, run, now, known)
     if since is not None:
         began = instant(since)
-        return lambda db: deliveries.replay_since(db, began, now, hook)
-    return lambda db: deliveries.replay_failed(db, now, hook)
+        return lambda db: deliveries.replay_since(db, began, now, hook, known)
+    return lambda db: deliveries.replay_failed(db, now, hook, known)
 
 
 def _looked(workspace: Workspace, operation: Callable[[Connection], Replayed]) -> Replayed:
@@ -153,3 +161,14 @@ def _print(workspace: Workspace, found: Replayed, *, dry_run: bool) -> None:
         click.echo(f"{len(found.left)} left as they are: they are still owed, or under way")
     if found.due and not dry_run and lock.holder(workspace.lock_file) is None:
         click.echo(f"kimi-hooks: no runner is at work; start one with: {spelt(workspace, 'run --detach')}", err=True)
+
+
+def _print_gone(config: Config, hook_ids: Sequence[str]) -> None:
+    """Say what was left out since nobody would be told by it: the hook is gone, or kept off there."""
+    named = {hook.hook_id for hook in config.named_hooks()}
+    off = [hook_id for hook_id in hook_ids if hook_id in named]
+    gone = [hook_id for hook_id in hook_ids if hook_id not in named]
+    for some, why in ((gone, "not in config.yaml any more"), (off, "kept off by config.yaml")):
+        if some:
+            whose = "1 is of a hook that is" if len(some) == 1 else f"{len(some)} are of hooks that are"
+            click.echo(f"{whose} {why}: {', '.join(dict.fromkeys(some))}")

@@ -160,12 +160,19 @@ def _print(workspace: Workspace, status: dict[str, Any], held_up: _HeldUp) -> No
         click.echo(line)
     click.echo("tasks      " + (_counts(status["tasks"]) or "none yet"))
     if status["deliveries"]:
-        look = f"; see: {spelt(workspace, 'hooks runs')}" if status["deliveries"].get("gave_up") else ""
-        click.echo("hooks      " + _counts(_hook_counts(status)) + look)
+        click.echo("hooks      " + _counts(_hook_counts(status)) + _way_back(workspace, status))
     if status["hooks_off"]:
         click.echo(f"hooks off: {', '.join(status['hooks_off'])}; see: {spelt(workspace, 'hooks list')}")
     if status["open"]:
         _print_table(status["open"])
+
+
+def _way_back(workspace: Workspace, status: dict[str, Any]) -> str:
+    """Say where hooks that gave up tell why, and how their news is told again."""
+    if not status["deliveries"].get("gave_up"):
+        return ""
+    why, again = spelt(workspace, "hooks runs --failed"), spelt(workspace, "hooks replay --failed")
+    return f"; see why: {why}; have it told again: {again}"
 
 
 def _hook_counts(status: dict[str, Any]) -> dict[str, int]:

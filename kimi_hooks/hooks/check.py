@@ -14,8 +14,18 @@ from kimi_hooks.config_hooks import CommandPart, Hook, HttpPart
 from kimi_hooks.edits import LastGood
 from kimi_hooks.errors import TemplateError
 from kimi_hooks.events import FIELDS
-from kimi_hooks.hooks import body, check_files, check_settings, check_syntax, check_words, condition
+from kimi_hooks.hooks import (
+    body,
+    check_files,
+    check_http,
+    check_settings,
+    check_syntax,
+    check_variables,
+    check_words,
+    condition,
+)
 from kimi_hooks.hooks.check_files import Place
+from kimi_hooks.hooks.check_variables import Variables
 from kimi_hooks.hooks.command import (
     TEMPLATE_ENDING,
     TEMPLATE_NAMES,
@@ -40,10 +50,13 @@ class Finding:
     message: str
 
 
-def check(config: Config, home: Path) -> list[Finding]:
-    """Look at every hook as it would be started, without starting it."""
+def check(config: Config, home: Path, variables: Variables | None = None) -> list[Finding]:
+    """Look at every hook as it would be started, without starting it.
+
+    `variables` returns the values of those that are set: with it hooks are told of that name others.
+    """
     hooks = config.each_hook()
-    return [finding for hook in hooks for finding in _findings(hook, hooks, home)]
+    return [finding for hook in hooks for finding in _findings(hook, hooks, home, variables)]
 
 
 def problems(config: Config, home: Path) -> list[Finding]:
@@ -66,15 +79,21 @@ def launch_problem(hook: Hook, home: Path, templates: Templates | None = None) -
         return None
 
 
-def _findings(hook: Hook, hooks: Sequence[Hook], home: Path) -> Iterator[Finding]:
-    problem = _condition_problem(hook) or _body_problem(hook) or _tag_problem(hook) or launch_problem(hook, home)
-    warnings = list(check_settings.warnings(hook, hooks))
+def _findings(hook: Hook, hooks: Sequence[Hook], home: Path, variables: Variables | None) -> Iterator[Finding]:
+    problem = _text_of_ours_problem(hook) or check_http.problem(hook) or launch_problem(hook, home)
+    warnings = [*check_settings.warnings(hook, hooks), *check_http.warnings(hook)]
+    if variables is not None:
+        warnings += check_variables.warnings(hook, variables)
     if problem:
         yield Finding("error", hook.hook_id, hook.event_name, problem)
     for warning in warnings:
         yield Finding("warning", hook.hook_id, hook.event_name, warning)
     if not problem and not warnings:
         yield Finding("ok", hook.hook_id, hook.event_name, hook.handler.told)
+
+
+def _text_of_ours_problem(hook: Hook) -> str | None:
+    return _condition_problem(hook) or _body_problem(hook) or _tag_problem(hook)
 
 
 def _condition_problem(hook: Hook) -> str | None:

@@ -54,7 +54,8 @@ def _of_idle_keys(hook: Hook) -> Iterator[str]:
     said = hook.handler.model_fields_set
     if hook.is_gate and "retries" in said:
         yield f"`retries` does nothing: {hook.event_name} is a gate, which is asked once; leave it out"
-    if "is_async" in said and hook.handler.is_async and not hook.kind.is_gate:
+    # In a group that goes one after the other it says something: the hook neither waits nor is waited for.
+    if "is_async" in said and hook.handler.is_async and not hook.kind.is_gate and not hook.group.sequential:
         yield f"`async` does nothing: nobody waits for a hook under {hook.event_name}; leave it out"
     for key, field in (("onFailure", "on_failure"), ("statusMessage", "status_message")):
         if field in said and not hook.is_gate:

@@ -109,7 +109,7 @@ def _ended(hook: Hook, post: _Post, exchange: Exchange, clock: Clock) -> Finishe
         timed_out=False,
         duration_ms=0,
         stdout=_told_body(hook, post.target, reply),
-        stderr="" if reply.is_good else _what_it_means(post.target.place, reply),
+        stderr="" if reply.is_good else _what_it_means(hook, post.target.place, reply),
         http_status=reply.status,
         retry_after=reply.retry_after,
     )
@@ -156,21 +156,24 @@ def _longest(words: Sequence[str]) -> int:
     return max((len(word.encode("utf-8", "replace")) for word in words), default=0)
 
 
-def _what_it_means(place: str, reply: Reply) -> str:
+def _what_it_means(hook: Hook, place: str, reply: Reply) -> str:
     if reply.may_pass:
         return f"{place} could not take it now ({reply.told})"
-    return f"{place} refused it ({reply.told}); {_remedy(reply.status)}"
+    return f"{place} refused it ({reply.told}); {_remedy(hook, reply.status)}"
 
 
-def _remedy(status: int) -> str:
+def _remedy(hook: Hook, status: int) -> str:
     if status < 400:  # noqa: PLR2004 - HTTP's own number
         return "redirects are not followed: put the final address into url"
     if status == statuses.GONE:
-        return "that address is gone for good: see url, or take the hook out"
+        told = "that address is gone for good: put its new one into config.yaml, or take the hook out"
+        return (
+            f"{told}; a hook that was switched off for it is switched on with: kimi-hooks hooks enable {hook.hook_id}"
+        )
     if status in {401, 403}:
         return "see its headers, and whether the receiver wants another secret"
     if status in {404, 405}:
-        return "nothing is taken there: see url"
+        return "nothing is taken there: see whether its `url` is right"
     return "see the receiver's log"
 
 

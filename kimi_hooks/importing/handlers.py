@@ -202,9 +202,17 @@ def _http(handler: dict[str, Any], site: Site) -> list[Note]:
             handler["allow_private"] = True
             told = "the address is on this machine or in a private network, which hooks may post to only if they say so"
             notes.append(site.note("changed", f"`allow_private: true`: {told}"))
+    notes += _allowed(handler.get("allowedEnvVars"), site)
     if isinstance(headers, Mapping) and isinstance(url, str):
         notes += _headers(handler, headers, site)
     return notes
+
+
+def _allowed(names: Any, site: Site) -> Iterator[Note]:
+    known = [name for name in names if isinstance(name, str) and name.isidentifier()] if isinstance(names, list) else []
+    if known:
+        lines = " and ".join(f"{name}=..." for name in known)
+        yield site.note("to do", f"its allowedEnvVars are looked up in .env.kimi here; put them there: {lines}")
 
 
 def _headers(handler: dict[str, Any], headers: Mapping[str, Any], site: Site) -> Iterator[Note]:
@@ -213,7 +221,8 @@ def _headers(handler: dict[str, Any], headers: Mapping[str, Any], site: Site) ->
     if safe.moved:
         handler["allowedEnvVars"] = [*(handler.get("allowedEnvVars") or []), *safe.moved.values()]
     for name, variable in safe.moved.items():
-        told = f"put it into .env.kimi, in a line {variable}=..."
+        what = f"only what follows `{safe.schemes[name]} `" if name in safe.schemes else "it"
+        told = f"put {what} into .env.kimi, in a line {variable}=..."
         yield site.note("to do", f"a secret stood in the header `{name}` and is not copied; {told}")
 
 

@@ -16,22 +16,29 @@ _AT_HOME = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 @dataclass(frozen=True)
 class Headers:
-    """Headers without secrets; `moved` tells which variable takes the place of the secret in which header."""
+    """Headers without secrets; `moved` tells which variable takes the place of the secret in which header.
+
+    `schemes` has the word that stays in front of it, such as `Bearer`, where there is one.
+    """
 
     headers: Mapping[str, Any]
     moved: Mapping[str, str]
+    schemes: Mapping[str, str]
 
 
 def without_secrets(headers: Mapping[str, Any], prefix: str) -> Headers:
     """Put a variable in the place of each secret that is written into a header."""
-    kept, moved = dict(headers), {}
+    kept, moved, schemes = dict(headers), {}, {}
     for name, value in headers.items():
         scheme = _SCHEME.match(value) if isinstance(value, str) else None
         if isinstance(value, str) and value and "$" not in value and (scheme or _SECRET_HEADER.search(name)):
             variable = re.sub(r"\W+", "_", f"{prefix}_{name}").upper()
             moved[name] = variable if not variable[0].isdigit() else f"_{variable}"
-            kept[name] = f"{scheme['scheme']} ${moved[name]}" if scheme else f"${moved[name]}"
-    return Headers(kept, moved)
+            kept[name] = f"${moved[name]}"
+            if scheme:
+                schemes[name] = scheme["scheme"]
+                kept[name] = f"{schemes[name]} {kept[name]}"
+    return Headers(kept, moved, schemes)
 
 
 def is_at_home(url: str) -> bool:

@@ -13,6 +13,7 @@ MAX_SCRIPT_BYTES = 256 * 1024
 PROJECT = re.compile(r"\$\{?CLAUDE_PROJECT_DIR\}?/?")
 PLUGIN = re.compile(r"\$\{?CLAUDE_PLUGIN_ROOT\}?/?")
 _ENDINGS = (".sh", ".bash", ".zsh", ".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".php")
+_TO = re.compile(r">\|?$")
 _READ = (
     re.compile(r"(?<!\\)\$\{?([A-Z][A-Z0-9_]{2,})"),
     re.compile(r"(?:environ(?:\.get\(|\[)|getenv\(|ENV\[|ENV\.fetch\()\s*['\"]([A-Za-z_]\w*)['\"]"),
@@ -47,8 +48,10 @@ def words(command: str, args: Sequence[str] | None) -> list[str]:
 
 
 def files(found: Sequence[str]) -> Iterator[str]:
-    """Yield the words that name scripts, without the project's folder in front."""
-    for word in found:
+    """Yield the words that name scripts, without the project's folder in front; what is written to is none."""
+    for before, word in zip(["", *found], found, strict=False):
+        if _TO.search(before):
+            continue
         name = PROJECT.sub("", word, count=1)
         # A word with blanks in it is more likely a command for another shell.
         is_one = name != word or word.startswith(("/", "./", "~")) or not re.search(r"\s", name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +24,8 @@ _WAITING = (
     "FROM deliveries WHERE state = 'waiting'"
 )
 _LONGEST = {"longest": MAX_DESCRIPTION}
+# Hooks that can be told something: their ids, each with the name of an event that it stands under; None: all.
+Known = Collection[tuple[str, str]] | None
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,14 @@ class HookRun:
 
 @dataclass(frozen=True)
 class Replayed:
-    """News, as (event id, hook id), that is `due` again; and that was `left`, for it is under way or waits anyway."""
+    """News, as (event id, hook id), that is `due` again; that was `left`, for it is under way or waits anyway.
+
+    `gone` is that of hooks that nobody knows any more.
+    """
 
     due: tuple[tuple[str, str], ...]
     left: tuple[tuple[str, str], ...]
+    gone: tuple[tuple[str, str], ...] = ()
 
 
 def owe(db: Connection, deliveries: Iterable[Delivery], now: float) -> None:
@@ -235,7 +241,7 @@ def unfinished(db: Connection, event_id: str) -> list[tuple[str, str, float]]:
     return [(row["hook_id"], row["state"], row["due_at"]) for row in db.execute(query, (event_id,))]
 
 
-def replay_run(db: Connection, run: int, now: float | None) -> Replayed:
+def replay_run(db: Connection, run: int, now: float | None, known: Known = None) -> Replayed:
     """Let the news of the run with this number be delivered again, with all its tries; `now` None: only tell.
 
     Raises UnknownRunError, and GateRunError for the run of a hook that was asked at a gate.
@@ -246,30 +252,34 @@ def replay_run(db: Connection, run: int, now: float | None) -> Replayed:
     if row["outcome"] in _AT_GATES:
         told = f"run {run}: {row['hook_id']} was asked at a gate ({row['event']}), and that cannot be decided again"
         raise GateRunError(f"{told}; to have it asked anew, dispatch the task again")
-    return _replay(db, "event_id = :event_id", {"event_id": row["event_id"]}, row["hook_id"], now)
+    return _replay(db, "event_id = :event_id", {"event_id": row["event_id"]}, row["hook_id"], now, known)
 
 
-def replay_failed(db: Connection, now: float | None, hook_id: str | None = None) -> Replayed:
+def replay_failed(db: Connection, now: float | None, hook_id: str | None = None, known: Known = None) -> Replayed:
     """Let all news that was given up be delivered again, of one hook if asked; `now` None: only tell."""
-    return _replay(db, "(state = 'gave_up' OR (state = 'waiting' AND attempts > crashes))", {}, hook_id, now)
+    return _replay(db, "(state = 'gave_up' OR (state = 'waiting' AND attempts > crashes))", {}, hook_id, now, known)
 
 
-def replay_since(db: Connection, since: float, now: float | None, hook_id: str | None = None) -> Replayed:
+def replay_since(
+    db: Connection, since: float, now: float | None, hook_id: str | None = None, known: Known = None
+) -> Replayed:
     """Let all news be delivered again that hooks have run for since an instant; `now` None: only tell."""
     where = "(event_id, hook_id) IN (SELECT event_id, hook_id FROM hook_runs WHERE ended_at >= :since)"
-    return _replay(db, where, {"since": since}, hook_id, now)
+    return _replay(db, where, {"since": since}, hook_id, now, known)
 
 
 def _replay(
-    db: Connection, where: str, values: Mapping[str, object], hook_id: str | None, now: float | None
+    db: Connection, where: str, values: Mapping[str, object], hook_id: str | None, now: float | None, known: Known
 ) -> Replayed:
     rows = db.execute(
-        "SELECT seq, event_id, hook_id, state FROM deliveries "  # noqa: S608 - conditions of ours
+        "SELECT seq, event_id, hook_id, event, state FROM deliveries "  # noqa: S608 - conditions of ours
         f"WHERE {where} AND (:hook IS NULL OR hook_id = :hook) ORDER BY seq",
         {**values, "hook": hook_id},
     ).fetchall()
-    over = [row for row in rows if row["state"] not in lanes.OPEN_STATES]
+    left = [row for row in rows if row["state"] in lanes.OPEN_STATES]
+    ended = [row for row in rows if row["state"] not in lanes.OPEN_STATES]
+    gone = [row for row in ended if known is not None and (row["hook_id"], row["event"]) not in known]
+    over = [row for row in ended if row not in gone]
     if now is not None:
         lanes.repeat(db, [row["seq"] for row in over], now)
-    left = [row for row in rows if row["state"] in lanes.OPEN_STATES]
-    return Replayed(*(tuple((row["event_id"], row["hook_id"]) for row in some) for some in (over, left)))
+    return Replayed(*(tuple((row["event_id"], row["hook_id"]) for row in some) for some in (over, left, gone)))

@@ -110,7 +110,7 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     seen: set[str] = set()
     for key, _ in pairs if len(mapping) < len(pairs) else ():
         if key in seen:
-            raise ValueError(f"the key {key[:60]!r} stands twice")
+            raise ValueError(f"the key {key[:60]!r} stands twice; keep one")
         seen.add(key)
     return mapping
 

@@ -40,6 +40,7 @@ def config_schema(meanings: ConfigMeanings) -> Schema:
             _explain(nested, {name: meanings.keys[f"{key}.{name}"] for name in nested["properties"]})
         else:
             field["description"] = _text(meanings.keys[key])
+    parts["MatcherPart"]["properties"]["hooks"]["items"] = _handler(parts)
     groups = made["properties"]["hooks"].pop("additionalProperties")
     made["properties"]["hooks"]["properties"] = {
         event: {**groups, "description": _text(meanings.events[event])} for event in KINDS
@@ -61,6 +62,19 @@ def task_schema(meanings: Meanings) -> Schema:
     fields["reuse"] = {"type": ["number", "string", "boolean", "null"], "default": None}
     _explain(made, meanings)
     return _headed(made, "task.schema.json", "A task file of kimi-hooks")
+
+
+def _handler(parts: Mapping[str, Schema]) -> Schema:
+    """Return the schema of a handler as one question after the other: of a choice, editors only say that none fits."""
+    models = {"command": "CommandPart", "http": "HttpPart"}
+    help_ = {"description": parts["CommandPart"]["properties"]["type"]["description"]}
+    made: Schema = {"type": "object", "properties": {"type": {"enum": list(models), **help_}}, "allOf": []}
+    for kind, model in models.items():
+        # A handler that does not say its type is a command.
+        required = {"required": ["type"]} if kind == "http" else {}
+        asked = {"properties": {"type": {"const": kind, **help_}}, **required}
+        made["allOf"].append({"if": asked, "then": {"$ref": f"#/$defs/{model}"}})
+    return made
 
 
 def _headed(made: Schema, name: str, title: str) -> Schema:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_an_empty_list_says_so(house: House) -> None:
     assert house.call("hooks", "list").stdout == "no hooks are configured\n"
     house.configure(SEEN, disableAllHooks=True)
     assert house.call("hooks", "list").stdout.startswith("disableAllHooks is on: none of them runs\nStop (a gate)\n")
-    assert house.call("hooks", "check").stdout == "disableAllHooks is on: none of them runs\n"
+    assert house.call("hooks", "check").stdout == "nothing to check: disableAllHooks is on\n"
     assert {row["enabled"] for row in json.loads(house.call("hooks", "list", "--json").stdout)} == {False}
 
 
@@ -92,6 +93,23 @@ def test_hooks_check_finds_a_condition_that_cannot_be_asked(house: House, condit
     assert problem in finished.stdout
     assert problem in house.call("run", "--detach").stderr
     house.call("stop")
+
+
+@pytest.mark.parametrize(
+    ("hooks", "keys", "told"),
+    [
+        ({}, {}, "no hooks are configured"),
+        ({"Stop": [{"hooks": [{"command": "true"}]}]}, {"disableAllHooks": True}, "disableAllHooks is on"),
+        ({"Stop": [{"hooks": [{"command": "true", "enabled": False}]}]}, {}, "no hook is enabled"),
+    ],
+)
+def test_hooks_check_without_hooks_says_so(house: House, hooks: Any, keys: Any, told: str) -> None:
+    """Silence would leave one guessing."""
+    house.configure(hooks, **keys)
+    finished = house.call("hooks", "check")
+    assert (finished.returncode, finished.stdout.count("\n")) == (0, 1)
+    assert told in finished.stdout
+    assert house.call("hooks", "check", "--json").stdout.strip() == "[]"
 
 
 def test_hooks_check_passes_the_shipped_workspace(house: House) -> None:

@@ -8,6 +8,9 @@ import re
 from kimi_hooks.journal.store import Journal
 from tests.house import House
 
+PAGER = {"id": "pager", "command": "true"}
+CHAT = {"id": "chat", "command": "true"}
+
 
 def explained(house: House, *words: str, stdin: bytes = b"") -> list[str]:
     done = house.call("hooks", "explain", *words, stdin=stdin)
@@ -24,7 +27,7 @@ def test_each_hook_is_told_with_its_runs(house: House) -> None:
         {"id": "unsure", "command": "true", "if": "metadata.ticket == 'x'"},
     ]
     groups = [{"hooks": handlers}, {"matcher": "Report", "hooks": [{"id": "named", "command": "true"}]}]
-    house.configure({"TaskCompleted": groups, "TaskFailed": [{"hooks": [{"id": "pager", "command": "true"}]}]})
+    house.configure({"TaskCompleted": groups, "TaskFailed": [{"hooks": [PAGER, CHAT]}]})
     house.drop("report.md", "x")
     house.drain()
     task = house.entry().id
@@ -44,7 +47,7 @@ def test_each_hook_is_told_with_its_runs(house: House) -> None:
         "  named   does not run: matcher: 'Report' is a list of exact names, and the task's name 'report' is not in it;"
         " upper and lower case matter"
     )
-    assert lines[11] == "under other events: pager (TaskFailed)"
+    assert lines[11] == "under other events: pager (TaskFailed), chat (TaskFailed)"
     assert len(lines) == 12
 
 

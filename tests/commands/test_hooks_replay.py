@@ -62,6 +62,22 @@ def test_all_since_then_is_repeated(house: House, since: str, count: int) -> Non
     assert {row["hook_id"] for row in done["due"]} <= {"good"}
 
 
+def test_news_of_hooks_that_are_gone_is_passed_over(house: House) -> None:
+    """Nobody would be told by them, so it would be given up at once; it is counted and their names are said."""
+    failing(house)
+    kept = {"id": "good", "command": "true"}
+    house.configure({"TaskCompleted": [{"hooks": [kept]}]})
+    done = house.call("hooks", "replay", "--failed")
+    assert done.stdout == (
+        "there is nothing to deliver again\n2 are of hooks that are not in config.yaml any more: bad\n"
+    )
+    assert house.call("hooks", "replay", "--failed", "--hook", "bad").returncode == 0
+    house.configure({"TaskCompleted": [{"hooks": [kept, {"id": "bad", "command": "true", "enabled": False}]}]})
+    assert "2 are of hooks that are kept off by config.yaml: bad" in house.call("hooks", "replay", "--failed").stdout
+    found = json.loads(house.call("hooks", "replay", "--since", "1h", "--json").stdout)
+    assert [len(found[key]) for key in ("due", "left", "gone")] == [2, 0, 2]
+
+
 def test_a_dry_run_changes_nothing(house: House) -> None:
     """It names what would be delivered again."""
     failing(house)
@@ -88,7 +104,7 @@ def test_what_is_still_owed_is_left(house: House) -> None:
         (["1", "--failed"], 2, "give the number of a run"),
         (["--failed", "--since", "1h"], 2, "give the number of a run"),
         (["1", "--hook", "bad"], 2, "--hook goes with --failed and --since"),
-        (["--since", "soon"], 2, "--since 'soon': give an age such as 2h or 7d, or an ISO day or time"),
+        (["--since", "soon"], 2, "--since 'soon': give an age such as 24h or 7d, or an ISO day or time"),
         (["99"], 1, "kimi-hooks: 99: no such run is on record"),
         (["--failed", "--hook", "bda"], 1, "kimi-hooks: bda: no such hook in config.yaml; did you mean 'bad'?"),
     ],

@@ -162,7 +162,12 @@ def test_status_says_where_a_given_up_hook_is_told(house: House) -> None:
     house.drop("b.md", "b")
     house.drain()
     (line,) = [line for line in house.call("status").stdout.splitlines() if line.startswith("hooks ")]
-    assert line == f"hooks      1 delivered, 1 gave_up; see: {PROGRAM} --home {house.home} hooks runs"
+    said = f"{PROGRAM} --home {house.home} hooks"
+    assert line == (
+        f"hooks      1 delivered, 1 gave_up; see why: {said} runs --failed; have it told again: {said} replay --failed"
+    )
+    assert f"have the news told again with: {said} replay --failed\n" in house.call("hooks", "runs", "--failed").stderr
+    assert house.call("hooks", "runs").stderr == ""
 
 
 def test_a_persons_pause_is_told_in_plain_words(house: House) -> None:

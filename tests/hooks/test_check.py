@@ -430,6 +430,86 @@ def test_a_key_that_does_nothing(home: Path, event: str, keys: dict[str, Any], t
     assert all(message.startswith(told or "") for message in found)
 
 
+def test_async_says_something_in_a_group_that_goes_one_after_the_other(home: Path) -> None:
+    """There it neither waits nor is waited for, also under news."""
+    group = {"sequential": True, "hooks": [{"command": "true", "async": True}, {"command": "false"}]}
+    assert warnings(home, {"TaskCompleted": [group]}) == []
+
+
+def posting(url: str, **keys: Any) -> dict[str, Any]:
+    return {"TaskCompleted": [{"hooks": [{"type": "http", "url": url, **keys}]}]}
+
+
+@pytest.mark.parametrize(
+    ("host", "is_private"),
+    [
+        ("127.0.0.1:9000", True),
+        ("localhost", True),
+        ("a.localhost.:80", True),
+        ("10.1.2.3", True),
+        ("2130706433", True),
+        ("0x7f.1", True),
+        ("169.254.169.254", True),
+        ("[::1]:9000", True),
+        ("[::ffff:192.168.1.1]", True),
+        ("127.0.0.1:$PORT", True),
+        ("8.8.8.8", False),
+        ("[2606:4700:4700::1111]", False),
+        ("localhost.example", False),
+        ("$PORT.example", False),
+        ("10.1.2.$PORT", False),
+    ],
+)
+def test_an_address_that_is_not_public(home: Path, host: str, is_private: bool) -> None:
+    """Written as a number it is an error with the remedy, unless it is meant; a name is not looked up."""
+    keys: dict[str, Any] = {"allowedEnvVars": ["PORT"]}
+    (found,) = check.check(configured(posting(f"http://{host}/x?secret", **keys)), home)
+    assert (found.level == "error") is is_private
+    assert ("write `allow_private: true` at the hook" in found.message) is is_private
+    assert "secret" not in found.message
+    (found,) = check.check(configured(posting(f"http://{host}/", **keys, allow_private=True)), home)
+    assert found.level == "ok"
+
+
+def test_a_variable_in_a_header_that_is_not_allowed(home: Path) -> None:
+    """It is always empty, which nobody means."""
+    headers = {"Authorization": "Bearer $TOKEN", "X-Both": "${OTHER} $TOKEN"}
+    found = warnings(home, posting("https://a.example", headers=headers, allowedEnvVars=["TOKEN"]))
+    assert found == ["the header X-Both: $OTHER is always empty, for allowedEnvVars does not name it; add it there"]
+
+
+@pytest.mark.parametrize(
+    ("hooks", "told"),
+    [
+        (under("Stop", env=["THERE", "GONE", "LOST"]), "env: GONE, LOST are set nowhere; "),
+        (under("Stop", env=["THERE", "WEBHOOK_URL"]), None),
+        (posting("https://a.example/$GONE/$THERE", allowedEnvVars=["GONE", "THERE"]), "url: GONE is set nowhere; "),
+        (posting("https://a.example", headers={"A": "$GONE"}, allowedEnvVars=["GONE"]), None),
+        (posting("https://a.example", secret="WEBHOOK_SECRET"), "secret: WEBHOOK_SECRET is set nowhere; "),
+        (posting("https://a.example"), None),
+    ],
+)
+def test_a_variable_that_is_set_nowhere(home: Path, hooks: dict[str, Any], told: str | None) -> None:
+    """Only who asks with the variables hears of it: at the start of a runner they may come later."""
+    assert warnings(home, hooks) == []
+    found = check.check(configured(hooks), home, lambda names: {name: "value" for name in names if name == "THERE"})
+    assert [finding.level for finding in found] == ["warning" if told else "ok"]
+    assert found[0].message.startswith(told or "")
+
+
+def test_the_verb_looks_for_variables_where_the_runner_does(house: House) -> None:
+    """In .env.kimi and in the environment; names are told, and values never."""
+    house.configure(under("Stop", env=["FROM_FILE", "GONE"]))
+    with house.workspace.secrets_file.open("a") as file:
+        file.write("\nFROM_FILE=sesame\n")
+    finished = house.call("hooks", "check")
+    assert finished.returncode == 0
+    assert "env: GONE is set nowhere; put it into .env.kimi: GONE=..." in finished.stdout
+    assert "FROM_FILE" not in finished.stdout
+    assert "sesame" not in finished.stdout
+    assert "GONE" not in house.call("run", "--drain").stderr
+
+
 def test_a_command_that_stands_twice(home: Path) -> None:
     """Without ids two that differ run twice, and two that do not cannot be told apart."""
     two: list[dict[str, Any]] = [{"command": "true"}, {"command": "true", "timeout": 5}]
