@@ -410,6 +410,14 @@ def test_a_config_that_is_gone_is_a_broken_edit(house: House, caplog: pytest.Log
     assert not any("edited" in message for message in caplog.messages)
 
 
+def test_a_config_that_is_gone_is_told_without_another_reason_to_wake(house: House) -> None:
+    """That it goes wakes the runner."""
+    house.configure(LISTEN)
+    with house.running():
+        house.workspace.config_file.unlink()
+        until(lambda: len(told(house)) == 1)
+
+
 def test_an_editor_that_deletes_and_writes_is_not_complained_of(house: House, caplog: pytest.LogCaptureFixture) -> None:
     """What it leaves for a moment is no state of the file."""
     house.configure(LISTEN, settle_seconds=600)
