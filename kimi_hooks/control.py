@@ -70,6 +70,8 @@ def ensure_runner(workspace: Workspace, *, has_key: bool) -> Started | None:
         _is_gone(workspace, _grace_seconds(workspace) + MARGIN_SECONDS)
     elif holder is not None and not (holder.lacks_key and has_key):
         return None
+    # Else one would be stopped for another that cannot start.
+    read_basics(workspace)
     stopped = stop_runner(workspace)
     try:
         return Started(start_runner(workspace), stopped is not None)
@@ -116,7 +118,7 @@ def stop_runner(workspace: Workspace, *, now: bool = False) -> int | None:
 def _grace_seconds(workspace: Workspace) -> float:
     """Return how long the runner may take; a broken config keeps nobody from stopping it."""
     try:
-        return read_config(workspace).grace_seconds
+        return read_config(workspace, or_last_good=True).grace_seconds
     except (ConfigError, WorkspaceError):
         from kimi_hooks.config import Config  # noqa: PLC0415 - dispatch --start must be quick where nothing is stopped
 

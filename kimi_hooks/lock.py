@@ -34,6 +34,11 @@ class Holder:
     mark: str = ""
     kimi: str = ""
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it is a runner whose startup is over."""
+        return self.is_runner and (self.ready or self.is_stopping)
+
 
 class Lock:
     """The lock of one workspace, held from `take` to `release` or the end of the process.

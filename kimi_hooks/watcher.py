@@ -52,6 +52,7 @@ class _Ringer(FileSystemEventHandler):
     def __init__(self, ring: Ring, names: frozenset[str] | None) -> None:
         self._ring = ring
         self._names = names
+        self.path = ""
         self.folder_has_gone = False
 
     @property
@@ -60,8 +61,8 @@ class _Ringer(FileSystemEventHandler):
         return None if self._names is None else [FileSystemEvent]
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if isinstance(event, DirDeletedEvent):
-            # We ask for DELETE_SELF only, so this is the folder. One made anew may well get the same inode.
+        if isinstance(event, DirDeletedEvent) and os.fsdecode(event.src_path) == self.path:
+            # One made anew may well get the same inode.
             self.folder_has_gone = True
             self._ring()
         elif not isinstance(event, DirModifiedEvent) and self._concerns(os.fsdecode(event.src_path)):
@@ -92,8 +93,8 @@ class Watch:
     def add(self, folder: Path, ring: Ring, *, names: frozenset[str] | None = None) -> None:
         """Ring whenever an entry of the folder is made, moved in or closed after writing, or the folder goes.
 
-        With `names` only those entries count; without, all but dotfiles. Raises OSError when the folder cannot be
-        watched (for instance when the limit of inotify watches is reached).
+        With `names` only those entries count, also when they go; without, all but dotfiles. Raises OSError when the
+        folder cannot be watched (for instance when the limit of inotify watches is reached).
         """
         watched = _Watched(folder, _Ringer(ring, names))
         self._watched.append(watched)
@@ -124,7 +125,7 @@ class Watch:
         identity = _identity(watched.folder)
         watched.handler.folder_has_gone = False
         # watchdog does not follow links, and outbox/ or results/ may well be one.
-        path = os.path.realpath(watched.folder)
+        path = watched.handler.path = os.path.realpath(watched.folder)
         watched.watch = self._observer.schedule(watched.handler, path, event_filter=watched.handler.filter)
         watched.identity = identity
 

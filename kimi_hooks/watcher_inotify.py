@@ -25,17 +25,19 @@ DOORBELL_MASK = Mask(
         ],
     )
 )
+NAMED_MASK = Mask(DOORBELL_MASK | InotifyConstants.IN_DELETE | InotifyConstants.IN_MOVED_FROM)
 
 
 class DoorbellEmitter(InotifyEmitter):
-    """Asks the kernel only for what can mean a new file.
+    """Asks the kernel only for what can mean a new file, and where names count, also for one of these that goes.
 
     watchdog's own mask has MOVED_FROM in it, which it holds back for half a second to pair moves: every claim by
     rename would delay the next event by 440 ms. And it has OPEN and CLOSE_NOWRITE: our own reads would wake us.
+    Where names count, nothing is claimed and `_Unpaired` holds nothing back.
     """
 
     def get_event_mask_from_filter(self) -> Mask:
-        return DOORBELL_MASK
+        return DOORBELL_MASK if self._event_filter is None else NAMED_MASK
 
     def on_thread_start(self) -> None:
         super().on_thread_start()
@@ -50,8 +52,8 @@ class _Unpaired(InotifyMoveEventGrouper):
 
     Unless `each_counts`, where a name is waited for among others.
 
-    We never ask for MOVED_FROM, so a MOVED_TO has no other half, and to look for it among all events that wait would
-    make a flood cost the square of its size. Dotfiles are never left out: where they count, each counts by its name.
+    Nobody asks for the other half of a MOVED_TO, and to look for it among all events that wait would make a flood cost
+    the square of its size. Dotfiles are never left out: where they count, each counts by its name.
     """
 
     def __init__(self, *, each_counts: bool) -> None:

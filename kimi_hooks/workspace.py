@@ -232,7 +232,7 @@ def checked(workspace: Workspace, data: bytes) -> Config:
 
 
 def keep_good(workspace: Workspace, data: bytes) -> None:
-    """Keep what a good config.yaml says for the verbs that hooks run; raises nothing, for it is only a help."""
+    """Keep what a good config.yaml says for verbs that go on with it; raises nothing, for it is only a help."""
     with contextlib.suppress(OSError):
         if _good_bytes(workspace) != data:
             atomic.write_bytes(workspace.good_config, data, mode=0o600, synced=False)

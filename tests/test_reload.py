@@ -431,6 +431,14 @@ def test_a_config_that_is_gone_is_a_broken_edit(house: House, caplog: pytest.Log
     assert not any("edited" in message for message in caplog.messages)
 
 
+def test_a_config_that_is_gone_is_told_without_another_reason_to_wake(house: House) -> None:
+    """That it goes wakes the runner."""
+    house.configure(LISTEN)
+    with house.running():
+        house.workspace.config_file.unlink()
+        until(lambda: len(told(house)) == 1)
+
+
 def test_an_editor_that_deletes_and_writes_is_not_complained_of(house: House, caplog: pytest.LogCaptureFixture) -> None:
     """What it leaves for a moment is no state of the file."""
     house.configure(LISTEN, settle_seconds=600)
@@ -496,6 +504,69 @@ def test_verbs_in_hooks_go_on_with_the_last_good_config(house: House, receiver: 
         until(lambda: len(house.runs()) == 2)
     assert {run.outcome for run in house.runs()} == {"delivered"}
     assert house.call("webhook", "send").returncode == 1
+
+
+GOES_ON = "until it is mended, the last good config.yaml counts, here and for the runner"
+
+
+def test_a_broken_config_locks_nobody_out_while_a_runner_is_at_work(house: House, receiver: Receiver) -> None:
+    """Verbs that only use it go on as the runner does and say so in one line; without a runner they refuse."""
+    house.configure(on_done("true"), webhook={"url": receiver.url}, report={"lang": "zh-TW"})
+    verbs = ["dispatch -p x", "dispatch -p x --model kimi-latest", "dispatch -p x --start", "pause", "resume",
+             "hooks disable hook-0", "hooks enable hook-0", "hooks replay --since 1h", "hooks runs --hook hook-0 --event TaskFailed",
+             "report", "webhook send", "ack --all"]  # fmt: skip
+    with house.running():
+        ask(house, FIRST)
+        replace_config(house, "workspace: 1\nlimts: {}\n")
+        for verb in verbs:
+            called = house.call(*verb.split())
+            assert called.returncode == 0, (verb, called.stderr)
+            assert [GOES_ON in line and "limts" in line for line in called.stderr.splitlines()].count(True) == 1, verb
+        told = house.call("wake")
+        assert "OPENCLAW_HOOKS_TOKEN is not set" in told.stderr.splitlines()[1]
+    for verb in verbs:
+        called = house.call(*verb.split())
+        assert "limts" in called.stderr, verb
+        assert GOES_ON not in called.stderr
+        assert called.returncode == (0 if verb == "report" else 1)
+
+
+def test_verbs_that_show_the_config_refuse_a_broken_one(house: House) -> None:
+    """They would show what does not stand there."""
+    house.configure(on_done("true"))
+    with house.running():
+        breaks(house)
+        for verb in ("hooks list", "hooks check", "hooks test TaskCompleted", "hooks explain TaskCompleted", "models"):
+            called = house.call(*verb.split())
+            assert (called.returncode, GOES_ON in called.stderr) == (1, False), verb
+            assert "did you mean 'limits'?" in called.stderr
+
+
+def test_a_config_that_is_gone_locks_nobody_out_while_a_runner_is_at_work(house: House) -> None:
+    """It is told as gone; verbs that do not ask what it says are silent about it."""
+    house.configure(on_done("true"))
+    with house.running():
+        ask(house, FIRST)
+        house.workspace.config_file.unlink()
+        called = house.call("dispatch", "-p", "x")
+        assert (called.returncode, called.stderr.splitlines()) == (
+            0, [f"kimi-hooks: {house.workspace.config_file}: it is gone; put it back; {GOES_ON}"])  # fmt: skip
+        for verb in (f"show {FIRST}", f"wait {FIRST}", "cost", "hooks runs"):
+            called = house.call(*verb.split())
+            assert (called.returncode, "config.yaml" in called.stderr) == (0, False), verb
+    for verb in (f"show {FIRST}", f"wait {FIRST}", "cost", "hooks runs", "dispatch -p x"):
+        assert "is not a workspace" in house.call(*verb.split()).stderr
+
+
+def test_a_runner_without_a_key_is_not_stopped_for_one_that_could_not_start(house: House) -> None:
+    """`dispatch --start` would replace it, and cannot while config.yaml is broken: it stays, and the task waits."""
+    runner = house.start(KIMI_API_KEY="")
+    replace_config(house, "workspace: 1\nlimts: {}\n")
+    called = house.call("dispatch", "-p", "x", "--start")
+    assert called.returncode == 1
+    assert called.stdout.startswith("kimi-")
+    assert "limts" in called.stderr
+    assert runner.poll() is None
 
 
 # Templates

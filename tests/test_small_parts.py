@@ -209,6 +209,36 @@ def test_the_watch_does_not_ring_for_reading_or_for_dotfiles(tmp_path: Path) -> 
     assert not rings.acquire(blocking=False)
 
 
+@pytest.mark.parametrize("how", ["delete", "rename out", "rename"])
+def test_a_watched_name_that_goes_rings(tmp_path: Path, how: str) -> None:
+    """At once, and nothing else that goes does: neither a file nor a folder of another name."""
+    folder = tmp_path / "watched"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("config.yaml", "other", "left"):
+        (folder / name).touch()
+    rings = threading.Semaphore(0)
+    watch = Watch()
+    watch.add(folder, rings.release, names=frozenset({"config.yaml", "end"}))
+    watch.start()
+    try:
+        (folder / "other").unlink()
+        (folder / "left").rename(folder / "moved")
+        (folder / "sub").rmdir()
+        ways: dict[str, Callable[[], object]] = {
+            "delete": (folder / "config.yaml").unlink,
+            "rename out": lambda: (folder / "config.yaml").rename(tmp_path / "x"),
+            "rename": lambda: (folder / "config.yaml").rename(folder / "x"),
+        }
+        ways[how]()
+        assert rings.acquire(timeout=20)
+        (folder / "end").mkdir()
+        assert rings.acquire(timeout=20)
+        assert not watch.renew()
+    finally:
+        watch.stop()
+    assert not rings.acquire(blocking=False)
+
+
 def test_one_holder_of_a_lock(tmp_path: Path) -> None:
     """The second is told who has it; a released lock is free."""
     file = tmp_path / "spool" / "lock"

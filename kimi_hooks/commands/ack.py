@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kimi_hooks.clock import Clock
-from kimi_hooks.commands import Home, completing, is_in_hook
+from kimi_hooks.commands import Home, completing, in_force
 from kimi_hooks.commands.ended import not_ended
 from kimi_hooks.errors import NotEndedError, UnknownTaskError
 from kimi_hooks.journal import acks, tasks
@@ -26,7 +26,7 @@ def ack_command(home: Home, task_ids: tuple[str, ...], all_of_them: bool) -> Non
     if bool(task_ids) == all_of_them:
         raise click.UsageError("name the tasks, or say --all")
     workspace = home.find()
-    read_config(workspace, or_last_good=is_in_hook())
+    in_force(workspace, read_config)
     acknowledged = change(workspace, lambda db: _acknowledge(db, workspace, task_ids))
     click.echo(f"acknowledged: {acknowledged}")
 

@@ -8,12 +8,11 @@ from typing import Any
 import click
 
 from kimi_hooks.clock import iso
-from kimi_hooks.commands import Home, instant, json_option, print_json
+from kimi_hooks.commands import Home, instant, json_option, print_json, require_home
 from kimi_hooks.journal import bill
 from kimi_hooks.journal.bill import Line, Waits
 from kimi_hooks.journal.store import open_existing
 from kimi_hooks.show import harmless
-from kimi_hooks.workspace import require
 
 LONGEST_NAME = 40
 ASSUMED = (
@@ -45,7 +44,7 @@ def cost_command(
     if (poll_every is None) != (poll_tokens is None):
         raise click.UsageError("give --poll-every and --poll-tokens together")
     workspace = home.find()
-    require(workspace)
+    require_home(workspace)
     began = 0.0 if since is None else instant(since)
     journal = open_existing(workspace.journal_file)
     try:

@@ -12,7 +12,7 @@ import click
 
 from kimi_hooks import lock, plain_task, settings
 from kimi_hooks.clock import Clock
-from kimi_hooks.commands import Home, completing, is_in_hook, json_option, print_json
+from kimi_hooks.commands import Home, completing, in_force, json_option, print_json
 from kimi_hooks.commands.telling import spelt, warn_of_queue
 from kimi_hooks.context import Limits, locate, look
 from kimi_hooks.dispatching import dispatch
@@ -91,7 +91,7 @@ def dispatch_command(
     Works when no runner is alive: the task then waits for one.
     """
     workspace = home.find()
-    basics = read_basics(workspace, or_last_good=is_in_hook())
+    basics = in_force(workspace, read_basics)
     known = settings.read(workspace, basics.settings, os.environ, Path.home())
     text = _prompt(prompt, file, rest, has_context=bool(options["context"]))
     if not options["standin"] and not known.get("KIMI_API_KEY") and not _runner_has_key(workspace):
@@ -143,9 +143,9 @@ def _warn_of_model(workspace: Workspace, model: str, api_url: str, *, standin: b
     if model_file.may_be_retired(model):
         from kimi_hooks.kimi import catalogue  # noqa: PLC0415 - dispatch must be quick; most models are not retired
 
-        about = catalogue.make(read_config(workspace, or_last_good=is_in_hook()).kimi).about(
-            model, api_url, standin=standin
-        )
+        # What is wrong with the file, if anything, was told or refused above.
+        known = catalogue.make(read_config(workspace, or_last_good=True).kimi)
+        about = known.about(model, api_url, standin=standin)
         if about is not None:
             click.echo(f"kimi-hooks: {about}", err=True)
 

@@ -10,7 +10,7 @@ import click
 
 from kimi_hooks import lock
 from kimi_hooks.clock import Clock, iso
-from kimi_hooks.commands import Home, completing, instant, json_option, print_json
+from kimi_hooks.commands import Home, completing, in_force, instant, json_option, print_json, require_home
 from kimi_hooks.commands.hooks_shared import known_event, require_hook
 from kimi_hooks.commands.telling import spelt
 from kimi_hooks.config import Config
@@ -21,7 +21,7 @@ from kimi_hooks.journal.store import Connection, open_existing
 from kimi_hooks.logs import visible
 from kimi_hooks.verbs import change
 from kimi_hooks.waiting import whereabouts
-from kimi_hooks.workspace import Workspace, read_config, require
+from kimi_hooks.workspace import Workspace, read_config
 
 LONGEST_SAID = 300
 
@@ -46,7 +46,7 @@ def runs_command(
     `hooks replay` takes such a number.
     """
     workspace = home.find()
-    require(workspace)
+    require_home(workspace)
     names = None if event is None else [name for name, kind in KINDS.items() if kind == KINDS[event]]
     journal = open_existing(workspace.journal_file)
     try:
@@ -59,7 +59,7 @@ def runs_command(
     finally:
         journal.close()
     if hook is not None and not runs:
-        require_hook(read_config(workspace), hook)
+        require_hook(in_force(workspace, read_config), hook)
     if as_json:
         print_json([_row(run) for run in runs])
     for run in [] if as_json else runs:
@@ -113,7 +113,7 @@ def replay_command(
     if run is not None and hook is not None:
         raise click.UsageError("--hook goes with --failed and --since; a run is of one hook anyway")
     workspace = home.find()
-    config = read_config(workspace)
+    config = in_force(workspace, read_config)
     known = frozenset((found.hook_id, found.event_name) for found in config.each_hook())
     operation = _operation(run, since, hook, None if dry_run else Clock().now(), known)
     found = _looked(workspace, operation) if dry_run else change(workspace, operation)

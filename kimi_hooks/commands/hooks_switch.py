@@ -8,7 +8,7 @@ import click
 
 from kimi_hooks import logs
 from kimi_hooks.clock import Clock
-from kimi_hooks.commands import Home, completing
+from kimi_hooks.commands import Home, completing, in_force
 from kimi_hooks.commands.hooks_shared import require_hook, switched_off
 from kimi_hooks.commands.telling import spelt
 from kimi_hooks.config import Config
@@ -29,7 +29,7 @@ def disable_command(home: Home, hook_id: str) -> None:
     later. What it does just now, it finishes.
     """
     workspace = home.find()
-    config = read_config(workspace)
+    config = in_force(workspace, read_config)
     require_hook(config, hook_id)
     now = Clock().now()
     if change(workspace, lambda db: switches.switch_off(db, hook_id, switches.BY_PERSON, now)):
@@ -45,7 +45,7 @@ def disable_command(home: Home, hook_id: str) -> None:
 def enable_command(home: Home, hook_id: str) -> None:
     """Switch the hook ID on again, after `hooks disable` or because its receiver was gone. It counts at once."""
     workspace = home.find()
-    config = read_config(workspace)
+    config = in_force(workspace, read_config)
     require_hook(config, hook_id, besides=switched_off(workspace))
     was_off = change(workspace, lambda db: switches.switch_on(db, hook_id))
     if was_off:

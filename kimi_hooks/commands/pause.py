@@ -8,7 +8,7 @@ import click
 
 from kimi_hooks import logs, notifying
 from kimi_hooks.clock import Clock
-from kimi_hooks.commands import Home, is_in_hook
+from kimi_hooks.commands import Home, in_force
 from kimi_hooks.events import Notification
 from kimi_hooks.journal import facts
 from kimi_hooks.verbs import change
@@ -20,7 +20,7 @@ from kimi_hooks.workspace import Workspace, read_config
 def pause_command(home: Home) -> None:
     """Start no more tasks until `resume`; what runs is finished."""
     workspace = home.find()
-    config = read_config(workspace, or_last_good=is_in_hook())
+    config = in_force(workspace, read_config)
     by_person = facts.Pause(facts.BY_PERSON)
     _log(workspace, change(workspace, lambda db: notifying.pause(db, config, by_person, Clock().now())))
     click.echo("paused; go on with: kimi-hooks resume")
@@ -31,7 +31,7 @@ def pause_command(home: Home) -> None:
 def resume_command(home: Home) -> None:
     """Go on after `pause`, or after Kimi refused the key or the account had no credit."""
     workspace = home.find()
-    config = read_config(workspace, or_last_good=is_in_hook())
+    config = in_force(workspace, read_config)
     told = change(workspace, lambda db: notifying.resume(db, config, "person", Clock().now()))
     _log(workspace, told)
     click.echo("resumed" if told else "the queue was not paused")

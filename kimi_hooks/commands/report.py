@@ -6,12 +6,12 @@ import os
 
 import click
 
-from kimi_hooks.commands import Home, completing, is_in_hook, json_option, print_json
+from kimi_hooks.commands import Home, completing, in_force, json_option, print_json, require_home
 from kimi_hooks.commands.ended import ended_result, meant
 from kimi_hooks.config import LANGUAGES, Language
 from kimi_hooks.errors import KimiHooksError
 from kimi_hooks.reports import language, render, values
-from kimi_hooks.workspace import Workspace, read_config, require
+from kimi_hooks.workspace import Workspace, read_config
 
 
 @click.command("report", short_help="Tell how a task ended, in a short text for a chat.")
@@ -26,7 +26,7 @@ def report_command(home: Home, task_id: str | None, lang: Language | None, as_js
     ID is $KIMI_TASK_ID if that is set, as in a hook, else the task that ended last.
     """
     workspace = home.find()
-    require(workspace)
+    require_home(workspace)
     # A hook that is told of the queue means no task: it is refused, and not told of the one that ended last.
     result = ended_result(workspace, meant(task_id))
     prepared = values.prepare(result, str(workspace.result_file(result["task_id"])), lang or _language(workspace))
@@ -41,7 +41,7 @@ def report_command(home: Home, task_id: str | None, lang: Language | None, as_js
 def _language(workspace: Workspace) -> Language:
     """Return the configured language, or the environment's; a broken config keeps nobody from reading a result."""
     try:
-        configured = read_config(workspace, or_last_good=is_in_hook()).report.lang
+        configured = in_force(workspace, read_config).report.lang
     except KimiHooksError as error:
         click.echo(f"kimi-hooks: the language is taken from the environment, for {error}", err=True)
         configured = None

@@ -9,13 +9,12 @@ import click
 
 from kimi_hooks import results, waiting
 from kimi_hooks.clock import Clock, iso
-from kimi_hooks.commands import Home, completing, json_option, print_json
+from kimi_hooks.commands import Home, completing, json_option, print_json, require_home
 from kimi_hooks.commands.telling import warn_of_queue
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import open_existing
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.show import harmless, print_result
-from kimi_hooks.workspace import require
 
 HIDDEN = frozenset({"id", "seq", "acknowledged_at", "taken"})
 
@@ -27,7 +26,7 @@ HIDDEN = frozenset({"id", "seq", "acknowledged_at", "taken"})
 def show_command(home: Home, task_id: str, as_json: bool) -> None:
     """Show a task: where it stands, or its answer."""
     workspace = home.find()
-    require(workspace)
+    require_home(workspace)
     journal = open_existing(workspace.journal_file)
     found = waiting.whereabouts(workspace, journal, task_id)
     journal.close()

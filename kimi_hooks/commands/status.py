@@ -99,7 +99,7 @@ def _held_up(journal: Journal, holder: Holder | None, config: Config) -> _HeldUp
 
 
 def _status(workspace: Workspace, journal: Journal, holder: Holder | None, held_up: _HeldUp) -> dict[str, Any]:
-    is_running = holder is not None and holder.is_runner and (holder.ready or holder.is_stopping)
+    is_running = holder is not None and holder.is_at_work
     pause = held_up.pause
     waiting_files = len(dropped(workspace.outbox)) if workspace.outbox.is_dir() else 0
     counts = {DROPPED: waiting_files, **dict.fromkeys(State, 0), **journal.read(tasks.counts)}

@@ -10,14 +10,14 @@ import click
 
 from kimi_hooks import lock, results, waiting
 from kimi_hooks.clock import LONGEST_WAIT, Clock
-from kimi_hooks.commands import Home, completing, json_option, next_call, print_json
+from kimi_hooks.commands import Home, completing, json_option, next_call, print_json, require_home
 from kimi_hooks.commands.telling import spelt, tell_pause
 from kimi_hooks.journal import facts
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.store import open_existing
 from kimi_hooks.show import print_result
 from kimi_hooks.states import Outcome, State
-from kimi_hooks.workspace import Workspace, require
+from kimi_hooks.workspace import Workspace
 
 # A wait that is over before it has been read is not worth a line.
 SOON_SECONDS = 2.0
@@ -31,7 +31,7 @@ SOON_SECONDS = 2.0
 def wait_command(home: Home, task_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None:
     """Wait until the tasks have ended. Exit code 0 when all are done, 1 when one is not."""
     workspace = home.find()
-    require(workspace)
+    require_home(workspace)
     if timeout is not None and not 0 <= timeout <= LONGEST_WAIT:
         raise click.UsageError(f"--timeout takes seconds, from 0 to {LONGEST_WAIT:.0f}")
     if lock.holder(workspace.lock_file) is None:

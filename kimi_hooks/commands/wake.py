@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from kimi_hooks import openclaw, settings
-from kimi_hooks.commands import Home, completing, is_in_hook, json_option, print_json
+from kimi_hooks.commands import Home, completing, in_force, json_option, print_json
 from kimi_hooks.commands.ended import ended_result, is_notification, meant, notification, program
 from kimi_hooks.errors import ConfigError
 from kimi_hooks.workspace import Workspace, read_config
@@ -36,7 +36,7 @@ def wake_command(home: Home, about: str | None, text: str | None, group_told: bo
     if text is not None and not text.strip():
         raise click.UsageError("--text is empty")
     workspace = home.find()
-    config = read_config(workspace, or_last_good=is_in_hook())
+    config = in_force(workspace, read_config)
     known = settings.read(workspace, config.basics.settings, os.environ, Path.home())
     token = known.get("OPENCLAW_HOOKS_TOKEN")
     if not token:

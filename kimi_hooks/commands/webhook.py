@@ -10,7 +10,7 @@ import click
 
 from kimi_hooks import settings
 from kimi_hooks.clock import Clock
-from kimi_hooks.commands import Home, completing, is_in_hook, json_option, print_json
+from kimi_hooks.commands import Home, completing, in_force, json_option, print_json
 from kimi_hooks.commands.ended import ended_result, is_notification, meant, notification
 from kimi_hooks.errors import ConfigError
 from kimi_hooks.hooks import webhook
@@ -42,7 +42,7 @@ def send_command(home: Home, about: str | None, as_json: bool) -> None:
     you can mend.
     """
     workspace = home.find()
-    config = read_config(workspace, or_last_good=is_in_hook())
+    config = in_force(workspace, read_config)
     known = settings.read(workspace, config.basics.settings, os.environ, Path.home())
     url, secret = known.get("WEBHOOK_URL"), known.get("WEBHOOK_SECRET")
     if not url:

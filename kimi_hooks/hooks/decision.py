@@ -23,6 +23,8 @@ from kimi_hooks.text import mended
 Outcome = Literal["allowed", "blocked", "failed"]
 MOST_CHARACTERS = 10_000
 REFUSAL_CODE = 2
+# A shell's words for a command that it cannot run: https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html
+LAUNCH_CODES = frozenset({126, 127})
 _LONGEST_LINE = 300
 _TYPES: Mapping[str, type] = {
     "continue": bool,
@@ -161,7 +163,7 @@ def _read(hook: Hook, finished: Finished) -> Decision:
     if said is not None:
         return _of_json(hook, said)
     if finished.exit_code != 0:
-        raise _UnheardError(f"{_ending(finished.exit_code)}: {_first_line(finished.stderr) or 'nothing on stderr'}")
+        raise _UnheardError(_unclear(finished.exit_code, _first_line(finished.stderr)))
     return Decision(hook.hook_id, "allowed", context=_clean(finished.stdout) if hook.kind == PROMPT else "")
 
 
@@ -250,6 +252,14 @@ def _context(hook: Hook, specific: Mapping[str, Any]) -> str:
     if specific.get("hookEventName") not in known:
         raise _UnheardError(f"`hookSpecificOutput` in its JSON must say `hookEventName: {hook.event_name}`; add that")
     return "" if hook.kind == CREATED else _clean(specific.get("additionalContext", ""))
+
+
+def _unclear(exit_code: int, said: str) -> str:
+    """Tell of an exit code that is no decision, and of what the hook said."""
+    if exit_code > 0 and exit_code not in LAUNCH_CODES:
+        told = f"it ended with exit code {exit_code}, which neither allows nor refuses"
+        return f"{told}; to refuse, end with {REFUSAL_CODE}{f'; it said: {said}' if said else ''}"
+    return f"{_ending(exit_code)}: {said or 'nothing on stderr'}"
 
 
 def _ending(exit_code: int) -> str:

@@ -99,7 +99,16 @@ def _start(command: Command, stdin: int, stdout: Output, stderr: Output) -> subp
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in OUR_OWN_WANT:
             raise
-        raise LaunchError(f"{command.argv[0]}: cannot be started: {error}") from error
+        raise LaunchError(_why_not(command, error)) from error
+
+
+def _why_not(command: Command, error: OSError | ValueError) -> str:
+    """Tell why it cannot be started; where the folder hinders it, the error of `Popen` names that."""
+    if isinstance(error, OSError) and error.filename == command.cwd:
+        is_gone = error.errno == errno.ENOENT
+        why = "there is no such folder to start in" if is_gone else f"nothing can start in it: {error.strerror}"
+        return f"{command.cwd}: {why}; make it or mend `cwd`"
+    return f"{command.argv[0]}: cannot be started: {error}"
 
 
 def _session(leader: int) -> Iterator[int]:

@@ -190,6 +190,18 @@ def test_a_command_that_is_not_there(site: Site) -> None:
 
 
 @pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="this system has no larger pipes")
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_folder_that_is_not_there(site: Site, is_file: bool) -> None:
+    """It is named as the cause, with the key that names it, and the command is not."""
+    site.folder /= "gone"
+    if is_file:
+        site.folder.touch()
+    why = "nothing can start in it: Not a directory" if is_file else "there is no such folder to start in"
+    with pytest.raises(LaunchError) as told:
+        site.run("true")
+    assert str(told.value) == f"{site.folder}: {why}; make it or mend `cwd`"
+
+
 def test_what_is_left_in_a_large_pipe_is_told_to_its_end(site: Site) -> None:
     """A command that says much at once and is gone has said all of it."""
     script = f"import fcntl, os; fcntl.fcntl(1, {fcntl.F_SETPIPE_SZ}, {MOST_IN_A_PIPE})\n"
