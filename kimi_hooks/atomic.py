@@ -39,6 +39,20 @@ def write_text(path: Path, text: str, *, mode: int = 0o644, synced: bool = True)
     write_bytes(path, text.encode("utf-8", "replace"), mode=mode, synced=synced)
 
 
+def write_unread(path: Path, text: str) -> None:
+    """Write a file of which nobody knows yet, as quickly as can be: it need not be whole at every instant.
+
+    Raises OSError.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        rest = memoryview(text.encode("utf-8", "replace"))
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+    finally:
+        os.close(fd)
+
+
 def read_bytes(path: Path) -> bytes:
     """Return a file's content with as few calls to the system as can be. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -145,11 +146,16 @@ class Config(_Part):
 
     def each_hook(self) -> tuple[Hook, ...]:
         """Return every hook that is enabled in the order of the file, none when `disableAllHooks` is on."""
-        return () if self.disable_all_hooks else tuple(hook for hook in self._all_hooks() if hook.handler.enabled)
+        return self._enabled
 
     def named_hooks(self) -> tuple[Hook, ...]:
         """Return every hook in the order of the file, also those that do not run."""
         return tuple(self._all_hooks())
+
+    # Asked for several times in the life of each task.
+    @cached_property
+    def _enabled(self) -> tuple[Hook, ...]:
+        return () if self.disable_all_hooks else tuple(hook for hook in self._all_hooks() if hook.handler.enabled)
 
     def _all_hooks(self) -> Iterator[Hook]:
         for name, groups in self.hooks.items():

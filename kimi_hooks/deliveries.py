@@ -8,9 +8,9 @@ from pathlib import Path
 from kimi_hooks import events, notifying, results
 from kimi_hooks.config_hooks import Hook
 from kimi_hooks.errors import OutdatedError
-from kimi_hooks.events import COMPLETED, FAILED, KINDS, NOTIFICATION, Event
+from kimi_hooks.events import COMPLETED, FAILED, KINDS, NOTIFICATION, Event, TaskEvent
 from kimi_hooks.hooks import engine, running, statuses
-from kimi_hooks.journal import deliveries, moments, notifications, switches
+from kimi_hooks.journal import deliveries, moments, notifications
 from kimi_hooks.journal.deliveries import Delivery, HookRun, RunOutcome
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.logs import LOGGER
@@ -30,10 +30,11 @@ def deliver(parts: Parts, delivery: Delivery) -> None:
     if hook is None and parts.is_outdated():
         raise OutdatedError(f"{parts.workspace.config_file}: edited meanwhile; look at it again")
     event = _event(parts, delivery)
-    off = parts.journal.read(switches.switched_off).get(delivery.hook_id)
-    if off is not None:
+    if delivery.off is not None:
         # Whoever switched it off knows, and of a receiver that is gone a notification has told.
-        _record(parts, delivery, without_exit(OFF.format(hook=off.hook_id, why=off.why)), "gave_up", quiet=True)
+        _record(
+            parts, delivery, without_exit(OFF.format(hook=delivery.hook_id, why=delivery.off)), "gave_up", quiet=True
+        )
     elif hook is None:
         _give_up(parts, delivery, GONE.format(hook=delivery.hook_id))
     elif event is None:
@@ -65,14 +66,16 @@ def _run(parts: Parts, delivery: Delivery, hook: Hook, event: Event) -> Finished
         attempt=delivery.attempts,
         prompt=delivery.prompt,
         home=str(parts.workspace.home),
-        result_file=_existing(parts.workspace.result_file(about)) if about else None,
-        transcript=_existing(parts.workspace.transcript_file(about)) if about else None,
+        result_file=_existing(parts.workspace.result_file(about), event) if about else None,
+        transcript=_existing(parts.workspace.transcript_file(about), event) if about else None,
     )
     return running.run(hook, hook_input, parts.surroundings)
 
 
-def _existing(file: Path) -> str | None:
-    return str(file) if file.exists() else None
+def _existing(file: Path, event: Event) -> str | None:
+    """Return the path of a file that is there; an answered task has left both, and looking takes its time."""
+    is_there = isinstance(event, TaskEvent) and event.result["turns"]
+    return str(file) if is_there or file.exists() else None
 
 
 def _outcome(delivery: Delivery, hook: Hook, finished: Finished) -> RunOutcome:

@@ -51,8 +51,11 @@ def end(
 
 def write_transcript(parts: Parts, entry: Entry, task: Task, told: Conversation) -> None:
     """Bring the transcript of a task in step; hooks read it, and nothing depends on it."""
+    file, home = parts.workspace.transcript_file(entry.id), parts.workspace.home
+    # Before the end only hooks at gates are told of it.
+    is_known = any(hook.kind.is_gate for hook in parts.config.each_hook())
     try:
-        transcripts.write(parts.workspace.transcript_file(entry.id), parts.workspace.home, entry, task, told)
+        transcripts.write(file, home, entry, task, told, is_known=is_known)
     except OSError as error:
         LOGGER.warning("%s: its transcript cannot be written: %s", entry.id, error)
 

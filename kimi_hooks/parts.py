@@ -105,6 +105,13 @@ class Parts:
     gates: Pool
     templates: LastGood[ScriptTemplate] = field(default_factory=lambda: LastGood(command.load_template))
     pinned: Configured | None = None
+    # What `fixed` returned last: most calls and hooks begin with the same.
+    newest: list[Parts] = field(default_factory=list, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.pinned is None:
+            # Not those of what these were made from, with other parts in them.
+            object.__setattr__(self, "newest", [])
 
     @property
     def config(self) -> Config:
@@ -142,7 +149,12 @@ class Parts:
         Those of a call give the newest again, for a hook that is asked at a gate of it.
         """
         source = self.settings.source if isinstance(self.settings, _Still) else self.settings
-        return replace(self, pinned=self.live.current, settings=_Still(source.current, source))
+        made, settings = self.live.current, source.current
+        known = self.newest[-1] if self.newest else None
+        if known is None or known.pinned is not made or known.settings.current is not settings:
+            known = replace(self, pinned=made, settings=_Still(settings, source))
+            self.newest[:] = [known]
+        return known
 
     @property
     def surroundings(self) -> Surroundings:

@@ -22,12 +22,15 @@ _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "content_filter": "
 _SPACE = uuid.UUID("6f2d0f0e-7a39-4b52-9f3c-2a3f1f6f6a11")
 
 
-def write(file: Path, home: Path, entry: Entry, task: Task, told: Conversation) -> None:
-    """Write the transcript, whole. Raises OSError."""
+def write(file: Path, home: Path, entry: Entry, task: Task, told: Conversation, *, is_known: bool) -> None:
+    """Write the transcript; `is_known`: somebody may be reading an earlier state of it just now. Raises OSError."""
     text = "".join(
         f"{json.dumps(line, ensure_ascii=False)}\n" for line in _chained(home, entry, _lines(entry, task, told))
     )
-    atomic.write_text(file, text, synced=False)
+    if is_known:
+        atomic.write_text(file, text, synced=False)
+    else:
+        atomic.write_unread(file, text)
 
 
 def _chained(home: Path, entry: Entry, lines: Iterable[Line]) -> Iterator[Line]:

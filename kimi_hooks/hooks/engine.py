@@ -138,11 +138,11 @@ def _shown(text: str) -> str:
     return shown if len(shown) <= MAX_SHOWN else shown[: MAX_SHOWN - 3] + "..."
 
 
-def owed(config: Config, event: Event, off: Collection[str] = ()) -> list[Delivery]:
-    """Return a delivery for each hook that wants this event and is not asked at a gate."""
+def owed(config: Config, event: Event) -> list[Delivery]:
+    """Return a delivery for each hook that wants this event and is not asked at a gate, switched off or not."""
     # A notification is no task's news, even where it is about one: the record of a task's hooks stays its own.
     task_id = None if isinstance(event, Notification) else event.task_id
-    hooks = (hook for hook in choose(config, event, off) if not hook.is_gate)
+    hooks = (hook for hook in choose(config, event) if not hook.is_gate)
     return [Delivery(event.event_id, hook.hook_id, hook.event_name, task_id, place=hook.place) for hook in hooks]
 
 

@@ -20,7 +20,8 @@ _AT_GATES = frozenset({"allowed", "blocked", "failed"})
 _NO_TASK = ""
 _WAITING = (
     "SELECT seq, event_id, hook_id, event, nullif(task_id, ''), attempts + 1, crashes, "
-    "coalesce((SELECT substr(json_extract(spec, '$.prompt'), 1, :longest) FROM tasks WHERE id = task_id), ''), place "
+    "coalesce((SELECT substr(json_extract(spec, '$.prompt'), 1, :longest) FROM tasks WHERE id = task_id), ''), place, "
+    "(SELECT why FROM switched_off WHERE switched_off.hook_id = deliveries.hook_id) "
     "FROM deliveries WHERE state = 'waiting'"
 )
 _LONGEST = {"longest": MAX_DESCRIPTION}
@@ -34,7 +35,8 @@ class Delivery:
 
     `attempts` counts its runs, the one under way included; `crashes` those that are none of the hook's failures: the
     runner's own death cut them, or they were made before it was owed anew. `prompt` is the beginning of the task's,
-    when the delivery has been started. `place` is the number of its group if that is sequential.
+    when the delivery has been started. `place` is the number of its group if that is sequential. `off` is why its hook
+    is switched off, None when it is not, as it was when the delivery was started.
     """
 
     event_id: str
@@ -45,6 +47,7 @@ class Delivery:
     crashes: int = 0
     prompt: str = ""
     place: int | None = None
+    off: str | None = None
 
     @property
     def tries(self) -> int:

@@ -39,7 +39,8 @@ _INSERT = f"""
         WHEN EXISTS ({_lane(":task_id", ":hook_id")}) THEN 'behind'
         WHEN :place IS NOT NULL AND EXISTS ({_chain(":event_id", ":event", ":place")}) THEN 'behind'
         ELSE 'waiting' END
-"""
+    WHERE NOT EXISTS (SELECT 1 FROM switched_off WHERE switched_off.hook_id = :hook_id)
+"""  # noqa: S608 - columns of ours
 _REPEAT = f"""
     UPDATE deliveries SET seq = (SELECT max(seq) + 1 FROM deliveries), due_at = :due_at, crashes = attempts,
     state = CASE
@@ -62,6 +63,8 @@ _NEXT = f"""
 
 def insert(db: Connection, deliveries: Iterable[Mapping[str, object]]) -> None:
     """Insert deliveries, each waiting or behind an earlier one; one that is there already stays as it is.
+
+    Hooks that are switched off are owed nothing.
 
     Each has `event_id`, `hook_id`, `event`, `task_id` (empty where there is none), `due_at`, and `place`: the number of
     its group if that is sequential, else None.

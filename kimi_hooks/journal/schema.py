@@ -146,6 +146,5 @@ MIGRATIONS = (
 
     ALTER TABLE hook_runs ADD COLUMN http_status INTEGER;
     ALTER TABLE hook_runs ADD COLUMN reason TEXT;
-    CREATE INDEX hook_runs_ended ON hook_runs (ended_at);
     """,
 )
