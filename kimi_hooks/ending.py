@@ -46,7 +46,7 @@ def end(
     told = (told or conversation.read(parts, entry)).and_then(turn)
     write_transcript(parts, entry, task, told)
     built = build(entry, task, told.answer, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL"), call)
-    publish(parts, {**built, "turns": len(told.kept)}, call)
+    publish(parts, {**built, "turns": len(told.kept)}, call, has_kept=entry.turns > 0)
 
 
 def write_transcript(parts: Parts, entry: Entry, task: Task, told: Conversation) -> None:
@@ -66,8 +66,11 @@ def unsent(entry: Entry) -> Entry:
     return replace(entry, attempts=entry.attempts - 1, started_at=None if is_first else entry.started_at)
 
 
-def publish(parts: Parts, result: Mapping[str, Any], call: Call | None = None) -> None:
-    """Put a finished result into `results/`, and bring the journal in step. Raises OSError and JournalError."""
+def publish(parts: Parts, result: Mapping[str, Any], call: Call | None = None, *, has_kept: bool = True) -> None:
+    """Put a finished result into `results/`, and bring the journal in step. Raises OSError and JournalError.
+
+    Not `has_kept`: nothing of the task lies in `spool/turns/`.
+    """
     try:
         results.write(parts.workspace.results, result)
     except OSError:
@@ -75,7 +78,8 @@ def publish(parts: Parts, result: Mapping[str, Any], call: Call | None = None) -
         turns.keep(parts.workspace.turns, result)
         raise
     settle(parts, result, call)
-    turns.forget(parts.workspace.turns, result["task_id"])
+    if has_kept:
+        turns.forget(parts.workspace.turns, result["task_id"])
 
 
 def has_result(parts: Parts, task_id: str) -> bool:
