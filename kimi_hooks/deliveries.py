@@ -9,7 +9,7 @@ from kimi_hooks import events, notifying, results
 from kimi_hooks.config_hooks import Hook
 from kimi_hooks.errors import OutdatedError
 from kimi_hooks.events import COMPLETED, FAILED, KINDS, NOTIFICATION, Event, TaskEvent
-from kimi_hooks.hooks import engine, running, statuses
+from kimi_hooks.hooks import command, engine, running, statuses
 from kimi_hooks.journal import deliveries, moments, notifications
 from kimi_hooks.journal.deliveries import Delivery, HookRun, RunOutcome
 from kimi_hooks.journal.store import Connection
@@ -67,9 +67,18 @@ def _run(parts: Parts, delivery: Delivery, hook: Hook, event: Event) -> Finished
         prompt=delivery.prompt,
         home=str(parts.workspace.home),
         result_file=_existing(parts.workspace.result_file(about), event) if about else None,
-        transcript=_existing(parts.workspace.transcript_file(about), event) if about else None,
+        transcript=_transcript(parts, hook, about) if about else None,
     )
     return running.run(hook, hook_input, parts.surroundings)
+
+
+def _transcript(parts: Parts, hook: Hook, task_id: str) -> str | None:
+    """Return the path of the task's transcript; without gates it is looked for only where the hook speaks of it."""
+    file = parts.workspace.transcript_file(task_id)
+    may_be_there = any(other.kind.is_gate for other in parts.config.each_hook()) or command.mentions(
+        hook, "transcript", parts.workspace.home
+    )
+    return str(file) if may_be_there and file.exists() else None
 
 
 def _existing(file: Path, event: Event) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 from kimi_hooks import conversation, events, owing, results, taken, transcripts, turns
 from kimi_hooks.clock import iso
 from kimi_hooks.conversation import Conversation
+from kimi_hooks.hooks import command
 from kimi_hooks.journal import gates, reuse, sends, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
@@ -50,10 +51,17 @@ def end(
 
 
 def write_transcript(parts: Parts, entry: Entry, task: Task, told: Conversation) -> None:
-    """Bring the transcript of a task in step; hooks read it, and nothing depends on it."""
+    """Bring the transcript of a task in step, if a hook may read it; nothing depends on it.
+
+    To make a file for each task takes a tenth of what a busy runner can do, so it is made where there are gates, or
+    where a hook speaks of it.
+    """
     file, home = parts.workspace.transcript_file(entry.id), parts.workspace.home
+    hooks = parts.newest_config.each_hook()
     # Before the end only hooks at gates are told of it.
-    is_known = any(hook.kind.is_gate for hook in parts.config.each_hook())
+    is_known = any(hook.kind.is_gate for hook in hooks)
+    if not is_known and not any(command.mentions(hook, "transcript", home) for hook in hooks):
+        return
     try:
         transcripts.write(file, home, entry, task, told, is_known=is_known)
     except OSError as error:

@@ -541,3 +541,20 @@ def test_status_tells_at_which_gate_a_task_stands(house: House, event: str, show
         (house.home / "go").touch()
         until(lambda: house.entry().state == State.COMPLETED)
         assert house.entry().gate is None
+
+
+def test_without_gates_a_transcript_is_made_for_hooks_that_speak_of_it(house: House) -> None:
+    """To make one for each task takes time; a script that reads it, behind its interpreter too, finds it."""
+    house.hook("#!/bin/sh\ncat > told.json\n")
+    house.drop("a.md", "a")
+    house.drain()
+    assert json.loads((house.home / "told.json").read_text())["transcript_path"] is None
+    assert not list(house.workspace.transcripts.iterdir())
+    script = house.workspace.hooks / "hook.sh"
+    script.write_text('#!/bin/sh\ncp "$(jq -r .transcript_path)" copy.jsonl\n')
+    house.configure({"TaskCompleted": [{"hooks": [{"command": "sh hooks/hook.sh"}]}]})
+    house.drop("b.md", "prompt b")
+    house.drain()
+    lines = [json.loads(line) for line in (house.home / "copy.jsonl").read_text().splitlines()]
+    assert [line["type"] for line in lines] == ["user", "assistant"]
+    assert lines[0]["message"]["content"] == "prompt b"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
@@ -29,6 +30,8 @@ PASSED_ON = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 _OWN_FOLDER = sysconfig.get_path("scripts")
 TEMPLATE_ENDING = ".sh.j2"
 REFUSED_CODE = 2
+# A script stands among the first words: itself, or behind its interpreter.
+_FEW_WORDS = 3
 TEMPLATE_NAMES = FIELDS | {"config"}
 # Words on one line that every shell takes as they are.
 _PLAIN_WORDS = re.compile(r"(?P<words>[A-Za-z0-9_./@%+:,\- \t]*)\n*")
@@ -110,6 +113,23 @@ def environment(
 def search_path(environ: Mapping[str, str]) -> str:
     """Return the PATH of hooks."""
     return f"{_OWN_FOLDER}:{environ.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
+
+
+def mentions(hook: Hook, word: str, home: Path) -> bool:
+    """Tell whether a word stands in a hook's command, or in a file that the command names; always of one that posts."""
+    handler = hook.handler
+    if not isinstance(handler, CommandPart) or word in handler.told:
+        return True
+    files = (home / part.strip("\"'") for part in filled_in(handler.told, home).split()[:_FEW_WORDS])
+    return any(_holds(file, atomic.stamp(file), word.encode()) for file in files)
+
+
+@lru_cache(maxsize=256)
+def _holds(file: Path, stamp: Stamp, word: bytes) -> bool:
+    """Look once into each state of a file."""
+    with contextlib.suppress(OSError):
+        return stamp is not None and file.is_file() and word in file.read_bytes()
+    return False
 
 
 def first_word(handler: CommandPart) -> str:
