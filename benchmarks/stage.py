@@ -46,7 +46,8 @@ class Stage:
     def marks(self) -> dict[str, float]:
         """Return when the first line of each task's hook ran, in seconds since 1970."""
         try:
-            lines = (self.home / "marks").read_text().splitlines()
+            # What comes after the last line end is not a whole line yet.
+            lines = (self.home / "marks").read_text().rpartition("\n")[0].splitlines()
         except FileNotFoundError:
             return {}
         return {key: float(at) for at, key in (line.split() for line in lines)}
