@@ -238,7 +238,6 @@ def test_a_template_in_quotes(home: Path) -> None:
         "shopt -s extglob\necho !(a)",
         "exit 0\n)))",
         'jq -e ".usage.total_tokens > 5" >/dev/null',
-        "a\0b/c",
     ],
 )
 def test_in_doubt_there_is_no_problem(home: Path, command: str) -> None:
