@@ -73,16 +73,16 @@ def _run(parts: Parts, delivery: Delivery, hook: Hook, event: Event) -> Finished
 
 
 def _transcript(parts: Parts, hook: Hook, task_id: str) -> str | None:
-    """Return the path of the task's transcript; without gates it is looked for only where the hook speaks of it."""
+    """Return the path of the task's transcript; without gates it is looked for only where the hook may speak of it."""
     file = parts.workspace.transcript_file(task_id)
-    may_be_there = any(other.kind.is_gate for other in parts.config.each_hook()) or command.mentions(
+    may_be_there = any(other.kind.is_gate for other in parts.config.each_hook()) or command.may_mention(
         hook, "transcript", parts.workspace.home
     )
     return str(file) if may_be_there and file.exists() else None
 
 
 def _existing(file: Path, event: Event) -> str | None:
-    """Return the path of a file that is there; an answered task has left both, and looking takes its time."""
+    """Return the path of a file that is there; an answered task has left its result, and looking takes its time."""
     is_there = isinstance(event, TaskEvent) and event.result["turns"]
     return str(file) if is_there or file.exists() else None
 

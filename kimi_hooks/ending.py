@@ -53,14 +53,14 @@ def end(
 def write_transcript(parts: Parts, entry: Entry, task: Task, told: Conversation) -> None:
     """Bring the transcript of a task in step, if a hook may read it; nothing depends on it.
 
-    To make a file for each task takes a tenth of what a busy runner can do, so it is made where there are gates, or
-    where a hook speaks of it.
+    To make a file for each task takes a tenth of what a busy runner can do, so it is made where there are gates, and
+    else unless no hook speaks of it.
     """
     file, home = parts.workspace.transcript_file(entry.id), parts.workspace.home
     hooks = parts.newest_config.each_hook()
     # Before the end only hooks at gates are told of it.
     is_known = any(hook.kind.is_gate for hook in hooks)
-    if not is_known and not any(command.mentions(hook, "transcript", home) for hook in hooks):
+    if not is_known and not any(command.may_mention(hook, "transcript", home) for hook in hooks):
         return
     try:
         transcripts.write(file, home, entry, task, told, is_known=is_known)

@@ -552,9 +552,15 @@ def test_without_gates_a_transcript_is_made_for_hooks_that_speak_of_it(house: Ho
     assert not list(house.workspace.transcripts.iterdir())
     script = house.workspace.hooks / "hook.sh"
     script.write_text('#!/bin/sh\ncp "$(jq -r .transcript_path)" copy.jsonl\n')
-    house.configure({"TaskCompleted": [{"hooks": [{"command": "sh hooks/hook.sh"}]}]})
-    house.drop("b.md", "prompt b")
-    house.drain()
-    lines = [json.loads(line) for line in (house.home / "copy.jsonl").read_text().splitlines()]
-    assert [line["type"] for line in lines] == ["user", "assistant"]
-    assert lines[0]["message"]["content"] == "prompt b"
+    for command in (
+        "hooks/hook.sh",
+        "sh hooks/hook.sh",
+        '"$CLAUDE_PROJECT_DIR"/hooks/hook.sh',
+        "cd . && hooks/hook.sh",
+    ):
+        house.configure({"TaskCompleted": [{"hooks": [{"command": command}]}]})
+        house.drop("b.md", f"prompt for {command}")
+        house.drain()
+        lines = [json.loads(line) for line in (house.home / "copy.jsonl").read_text().splitlines()]
+        assert [line["type"] for line in lines] == ["user", "assistant"]
+        assert lines[0]["message"]["content"] == f"prompt for {command}"

@@ -30,8 +30,6 @@ PASSED_ON = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 _OWN_FOLDER = sysconfig.get_path("scripts")
 TEMPLATE_ENDING = ".sh.j2"
 REFUSED_CODE = 2
-# A script stands among the first words: itself, or behind its interpreter.
-_FEW_WORDS = 3
 TEMPLATE_NAMES = FIELDS | {"config"}
 # Words on one line that every shell takes as they are.
 _PLAIN_WORDS = re.compile(r"(?P<words>[A-Za-z0-9_./@%+:,\- \t]*)\n*")
@@ -115,21 +113,26 @@ def search_path(environ: Mapping[str, str]) -> str:
     return f"{_OWN_FOLDER}:{environ.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
 
 
-def mentions(hook: Hook, word: str, home: Path) -> bool:
-    """Tell whether a word stands in a hook's command, or in a file that the command names; always of one that posts."""
+def may_mention(hook: Hook, word: str, home: Path) -> bool:
+    """Tell whether a hook may have to do with something by this name: in doubt it has.
+
+    It has not if its command is plain words, some of them files, and the word stands in none of all these.
+    """
     handler = hook.handler
-    if not isinstance(handler, CommandPart) or word in handler.told:
+    if not isinstance(handler, CommandPart) or word in handler.told or _PLAIN_WORDS.fullmatch(handler.told) is None:
         return True
-    files = (home / part.strip("\"'") for part in filled_in(handler.told, home).split()[:_FEW_WORDS])
-    return any(_holds(file, atomic.stamp(file), word.encode()) for file in files)
+    place = home / (handler.cwd or "")
+    held = [_holds(file, atomic.stamp(file), word.encode()) for file in map(place.joinpath, handler.told.split())]
+    known = [holds for holds in held if holds is not None]
+    return not known or any(known)
 
 
 @lru_cache(maxsize=256)
-def _holds(file: Path, stamp: Stamp, word: bytes) -> bool:
-    """Look once into each state of a file."""
+def _holds(file: Path, stamp: Stamp, word: bytes) -> bool | None:
+    """Look once into each state of a file; None for what is no file that can be read."""
     with contextlib.suppress(OSError):
-        return stamp is not None and file.is_file() and word in file.read_bytes()
-    return False
+        return word in file.read_bytes() if stamp is not None and file.is_file() else None
+    return None
 
 
 def first_word(handler: CommandPart) -> str:
