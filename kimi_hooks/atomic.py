@@ -10,6 +10,9 @@ import random
 import signal
 from pathlib import Path
 
+from kimi_hooks import crash_points
+from kimi_hooks.crash_points import Point
+
 TEMPORARY_PREFIX = ".tmp-"
 # 2 GiB less a page, on Linux: read(2). Elsewhere it is not less.
 LARGEST_READ = 0x7FFFF000
@@ -25,7 +28,9 @@ def write_bytes(path: Path, data: bytes, *, mode: int = 0o644, synced: bool = Tr
     temporary = path.parent / f"{TEMPORARY_PREFIX}{random.getrandbits(64):016x}"
     try:
         _write(temporary, data, mode, synced=synced)
+        crash_points.reached(Point.FILE_WRITTEN)
         os.replace(temporary, path)  # noqa: PTH105 - pathlib's way costs more than the call; this is the hot path
+        crash_points.reached(Point.FILE_NAMED)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()

@@ -66,12 +66,23 @@ class LimitsPart(_Part):
 
 
 class RetryPart(_Part):
-    """When to try again; pauses are in seconds."""
+    """When to try again; pauses are in seconds.
+
+    `on_unknown` is what becomes of a task whose call was cut by the runner's own death: it is sent again, or held.
+    """
 
     max_attempts: Count = 8
+    on_unknown: Literal["retry", "hold"] = "retry"
     max_crashes: Count = 20
     first_pause: Seconds = 2.0
     max_pause: Seconds = 60.0
+
+
+class LogPart(_Part):
+    """How large `runner.log` may grow, and how many full ones are kept beside it."""
+
+    max_bytes: Annotated[int, Field(ge=100_000)] = 10_000_000
+    keep: Annotated[int, Field(ge=0, le=100)] = 5
 
 
 class WebhookPart(_Part):
@@ -109,6 +120,9 @@ class Config(_Part):
     webhook: WebhookPart = WebhookPart()
     openclaw: OpenclawPart = OpenclawPart()
     report: ReportPart = ReportPart()
+    log: LogPart = LogPart()
+    watch: Literal["auto", "polling"] = "auto"
+    poll_seconds: Annotated[float, Field(ge=0.1, allow_inf_nan=False)] = 2.0
     max_task_bytes: Count = 10 * 1024 * 1024
     max_context_bytes: Count = 100_000_000
     settle_seconds: Seconds = 0.5

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from kimi_hooks import conversation, turns
+from kimi_hooks import conversation, crash_points, turns
+from kimi_hooks.crash_points import Point
 from kimi_hooks.errors import TaskError
 from kimi_hooks.events import STOP
 from kimi_hooks.journal import gates, tasks
@@ -115,6 +116,7 @@ def has_room(parts: Parts, model: str, tokens: int) -> bool:
 def _keep(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> None:
     kept = {**turn, "took": asdict(call.took), "fingerprint": call.fingerprint}
     turns.keep_turn(parts.workspace.turns, entry.id, entry.turns + 1, kept)
+    crash_points.reached(Point.TURN_WRITTEN)
 
 
 def _count(
@@ -135,6 +137,7 @@ def _count(
         tasks.keep_turn(db, entry.id, entry.turns + 1, now)
 
     parts.journal.write(count)
+    crash_points.reached(Point.TURN_COUNTED)
     parts.bell.ring()
     why = "the answer was cut at its cap and is carried on"
     transition(entry.id, State.AVAILABLE, turn=entry.turns + 1, request=request_id, why=why)
@@ -146,4 +149,5 @@ def _stand(parts: Parts, entry: Entry, turn: Mapping[str, Any], took: Taken) -> 
         tasks.keep_whole(db, entry, STOP.name)
 
     parts.journal.write(stand)
+    crash_points.reached(Point.TURN_COUNTED)
     return replace(entry, turns=entry.turns + 1, taken=entry.taken + took, gate=STOP.name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from kimi_hooks import events, notifying, results
+from kimi_hooks import crash_points, events, notifying, results
 from kimi_hooks.config_hooks import Hook
+from kimi_hooks.crash_points import Point
 from kimi_hooks.errors import OutdatedError
 from kimi_hooks.events import COMPLETED, FAILED, KINDS, NOTIFICATION, Event, TaskEvent
 from kimi_hooks.hooks import command, engine, running, statuses
@@ -44,6 +45,7 @@ def deliver(parts: Parts, delivery: Delivery) -> None:
         _record(parts, delivery, finished, _outcome(delivery, hook, finished))
     else:
         finished = _run(parts, delivery, hook, event)
+        crash_points.reached(Point.DELIVERY_RUN)
         _record(parts, delivery, finished, _outcome(delivery, hook, finished))
 
 
@@ -112,6 +114,7 @@ def _record(parts: Parts, delivery: Delivery, finished: Finished, outcome: RunOu
     )
     retry_at = now + wait if outcome == "retry" else None
     parts.journal.write(lambda db: _keep(db, parts, run, retry_at, quiet=quiet))
+    crash_points.reached(Point.DELIVERY_RECORDED)
     # Before the line: what the log goes to may be a terminal that was stopped.
     parts.bell.ring()
     _log(run, finished)

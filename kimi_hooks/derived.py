@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kimi_hooks import results
+from kimi_hooks import crash_points, results
 from kimi_hooks.clock import iso
+from kimi_hooks.crash_points import Point
 from kimi_hooks.journal import acks, tasks
 from kimi_hooks.journal.store import Connection, Journal
 from kimi_hooks.journal.tasks import Entry
@@ -18,7 +19,9 @@ def write_acks(workspace: Workspace, journal: Journal) -> bool:
     for entry in entries:
         if entry.acknowledged_at is not None:
             results.acknowledge(workspace.results, entry.id, entry.acknowledged_at)
+            crash_points.reached(Point.ACK_WRITTEN)
         journal.write(lambda db, task_id=entry.id: acks.ack_written(db, task_id))  # type: ignore[misc]
+        crash_points.reached(Point.ACK_NOTED)
     return bool(entries)
 
 
@@ -43,7 +46,9 @@ class Derived:
         self._more = seen.more if anew else self._more + max(0, len(new) + len(known) - results.MAX_PENDING)
         self._pending, self._ended = [*new, *known][: results.MAX_PENDING], seen.ended
         results.write_pending(self._workspace.results, self._pending, self._more)
+        crash_points.reached(Point.PENDING_WRITTEN)
         results.write_latest(self._workspace.results, seen.latest)
+        crash_points.reached(Point.LATEST_WRITTEN)
 
 
 @dataclass(frozen=True)

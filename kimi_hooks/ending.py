@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from kimi_hooks import conversation, events, owing, results, taken, transcripts, turns
+from kimi_hooks import conversation, crash_points, events, owing, results, taken, transcripts, turns
 from kimi_hooks.clock import iso
 from kimi_hooks.conversation import Conversation
+from kimi_hooks.crash_points import Point
 from kimi_hooks.hooks import command
 from kimi_hooks.journal import gates, reuse, sends, tasks
 from kimi_hooks.journal.store import Connection
@@ -84,10 +87,13 @@ def publish(parts: Parts, result: Mapping[str, Any], call: Call | None = None, *
     except OSError:
         # The answer may have been paid for: kept on our own disk, it is not asked for again.
         turns.keep(parts.workspace.turns, result)
+        crash_points.reached(Point.RESULT_KEPT)
         raise
+    crash_points.reached(Point.RESULT_WRITTEN)
     settle(parts, result, call)
     if has_kept:
         turns.forget(parts.workspace.turns, result["task_id"])
+        crash_points.reached(Point.TURNS_FORGOTTEN)
 
 
 def has_result(parts: Parts, task_id: str) -> bool:
@@ -109,7 +115,10 @@ def carry_on(parts: Parts, task_id: str) -> bool:
 
 def settle(parts: Parts, result: Mapping[str, Any], call: Call | None = None) -> None:
     """Bring the journal in step with a result that is on the disk, and owe its news."""
-    parts.journal.write(lambda db: record(db, parts, result, call))
+    file = parts.journal.write(lambda db: record(db, parts, result, call))
+    crash_points.reached(Point.TASK_ENDED)
+    if file is not None:
+        _forget_file(parts.workspace.accepted / file)
     # Before the line: what the log goes to may be a terminal that was stopped.
     parts.bell.ring()
     kind = result["error"]["kind"] if result["error"] else None
@@ -125,6 +134,13 @@ def settle(parts: Parts, result: Mapping[str, Any], call: Call | None = None) ->
     )
 
 
+def _forget_file(accepted: Path) -> None:
+    """Remove the file of a task that has ended; where that fails, the next start does it."""
+    with contextlib.suppress(OSError):
+        accepted.unlink()
+    crash_points.reached(Point.ACCEPTED_FORGOTTEN)
+
+
 def _request(result: Mapping[str, Any], call: Call | None) -> str | None:
     """Return the id under which Kimi's support can look the last call up, of a good answer as well as of a failure."""
     if result["error"]:
@@ -133,8 +149,8 @@ def _request(result: Mapping[str, Any], call: Call | None) -> str | None:
     return call.request_id if call else None
 
 
-def record(db: Connection, parts: Parts, result: Mapping[str, Any], call: Call | None = NO_CALL) -> None:
-    """Finish the row and insert the deliveries, inside the caller's transaction.
+def record(db: Connection, parts: Parts, result: Mapping[str, Any], call: Call | None = NO_CALL) -> str | None:
+    """Finish the row and insert the deliveries, inside the caller's transaction; return the name of the task's file.
 
     `call` is the one that was under way; None when only the result tells of it.
     """
@@ -147,8 +163,9 @@ def record(db: Connection, parts: Parts, result: Mapping[str, Any], call: Call |
     sends.end(db, result["task_id"], result["model"], took, now)
     if call is not None and call.fingerprint and result["outcome"] == "done":
         reuse.remember(db, result["task_id"], call.fingerprint)
-    tasks.finish(db, result["task_id"], Outcome(result["outcome"]), kind, result["attempts"], now)
+    file = tasks.finish(db, result["task_id"], Outcome(result["outcome"]), kind, result["attempts"], now)
     owing.owe(db, parts.newest_config, events.of_result(result), now)
+    return file
 
 
 def _last_call(db: Connection, result: Mapping[str, Any]) -> Taken:
@@ -189,6 +206,7 @@ def build(
         "turns": 1 if turn else 0,
         "attempts": entry.attempts,
         "crashes": entry.crashes,
+        "retried": entry.retried,
         "created_at": iso(entry.created_at),
         "started_at": iso(entry.started_at),
         "completed_at": iso(now),

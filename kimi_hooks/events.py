@@ -63,8 +63,12 @@ class TaskEvent:
 
     @property
     def event_id(self) -> str:
-        """Derived, so that it is the same after a rebuild; without dots, as Standard Webhooks asks of ids."""
-        return f"{self.task_id}-{self.kind.name}"
+        """Derived, so that it is the same after a rebuild; without dots, as Standard Webhooks asks of ids.
+
+        The end of a task that was run again is another event than its first end.
+        """
+        retried = self.result.get("retried")
+        return f"{self.task_id}-{self.kind.name}{f'-{retried}' if retried else ''}"
 
     @property
     def task_id(self) -> str:

@@ -9,8 +9,9 @@ from itertools import groupby
 from queue import SimpleQueue
 from typing import Any
 
-from kimi_hooks import events, notifying, owing
+from kimi_hooks import crash_points, events, notifying, owing
 from kimi_hooks.config_hooks import Hook
+from kimi_hooks.crash_points import Point
 from kimi_hooks.events import EventKind, Moment
 from kimi_hooks.hooks import check, decision, engine, running, statuses
 from kimi_hooks.hooks.decision import Decision, Verdict
@@ -55,6 +56,7 @@ def ask(parts: Parts, moment: Moment) -> tuple[Decision, ...]:
     asked = _ask_all(parts, moment, [hook for hook in hooks if hook.is_gate])
     if asked:
         parts.journal.write(lambda db: _record(db, parts, moment, asked))
+        crash_points.reached(Point.GATE_ASKED)
     for each in asked:
         _log(moment, each)
     return tuple(each.decision for each in asked)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kimi_hooks import asking, atomic, ending, gates, results
+from kimi_hooks import asking, atomic, crash_points, ending, gates, results
+from kimi_hooks.crash_points import Point
 from kimi_hooks.errors import TaskError
 from kimi_hooks.events import CREATED
 from kimi_hooks.journal import tasks
@@ -18,7 +19,7 @@ from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER, transition, visible
 from kimi_hooks.outbox import reading
-from kimi_hooks.outbox.folder import Claim
+from kimi_hooks.outbox.folder import Claim, cut
 from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
 from kimi_hooks.task import Task
@@ -81,6 +82,15 @@ def recover(parts: Parts) -> None:
     _insert(parts, parts.outbox.claimed_before())
 
 
+def tidy(parts: Parts) -> None:
+    """Forget the files of tasks that have ended; their ends were cut."""
+    kept = {file: file.name.partition("__")[0] for file in parts.workspace.accepted.iterdir()}
+    is_open = parts.journal.read(lambda db: tasks.open_among(db, list(kept.values())))
+    for file, task_id in kept.items():
+        if task_id not in is_open:
+            file.unlink(missing_ok=True)
+
+
 def _take(parts: Parts, names: list[str]) -> list[Claim]:
     claims = parts.outbox.claim(names, lambda task_id: _is_known(parts, task_id))
     _insert(parts, claims)
@@ -101,8 +111,11 @@ def _insert(parts: Parts, claims: list[Claim]) -> None:
             _write_refusal(parts, read, read.refusal, now)
     accepted = {read.claim.task_id for read in new if read.refusal is None}
     inserted = parts.journal.write(lambda db: _insert_rows(db, parts, new, now))
+    crash_points.reached(Point.TASKS_INSERTED)
+    is_open = {read.claim.task_id for read in inserted if read.refusal is None}
+    is_open |= parts.journal.read(lambda db: tasks.open_among(db, list(known))) if known else set()
     for claim in claims:
-        _put_away(parts, claim, may_be_refused=claim.task_id not in accepted)
+        _put_away(parts, claim, is_open=claim.task_id in is_open, may_be_refused=claim.task_id not in accepted)
     for read in inserted:
         _log(read)
 
@@ -146,7 +159,7 @@ def _insert_rows(db: Connection, parts: Parts, reads: Iterable[_Read], now: floa
         if first and first != read.claim.task_id:
             LOGGER.info("%s is not run: dedupe_key %s was seen with %s", read.claim.task_id, visible(key or ""), first)
             continue
-        tasks.accept(db, _entry(read, now), read.task)
+        tasks.accept(db, _entry(read, now), read.task, _accepted_name(read.claim))
         if read.refusal is not None:
             ending.record(db, parts, _result(read, read.refusal, now))
         elif key:
@@ -169,16 +182,25 @@ def _write_refusal(parts: Parts, read: _Read, reason: str, now: float) -> None:
     results.write(parts.workspace.results, _result(read, reason, now))
     file = parts.workspace.rejected / f"{read.claim.path.name}.reason.txt"
     atomic.write_text(file, f"{reason}\n\nMend the file and drop it into outbox/ again.\n")
+    crash_points.reached(Point.REFUSAL_WRITTEN)
 
 
-def _put_away(parts: Parts, claim: Claim, *, may_be_refused: bool) -> None:
-    """Unlink an accepted file; keep a refused one beside its reason."""
+def _accepted_name(claim: Claim) -> str:
+    """Return a name that the journal can hold: text, whatever bytes the file was dropped under."""
+    return cut(reading.shown_name(claim.path.name))
+
+
+def _put_away(parts: Parts, claim: Claim, *, is_open: bool, may_be_refused: bool) -> None:
+    """Keep an accepted file until its task has ended, and a refused one beside its reason; unlink any other."""
     rejected = parts.workspace.rejected / claim.path.name
     with contextlib.suppress(FileNotFoundError):
-        if may_be_refused and rejected.with_name(f"{rejected.name}.reason.txt").exists():
+        if is_open:
+            claim.path.rename(parts.workspace.accepted / _accepted_name(claim))
+        elif may_be_refused and rejected.with_name(f"{rejected.name}.reason.txt").exists():
             claim.path.rename(rejected)
         else:
             claim.path.unlink()
+    crash_points.reached(Point.CLAIM_PUT_AWAY)
 
 
 def _log(read: _Read) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from kimi_hooks import continuing, conversation, ending, gate_events, gates
+from kimi_hooks import continuing, conversation, crash_points, ending, gate_events, gates
 from kimi_hooks.conversation import Conversation, Turn
+from kimi_hooks.crash_points import Point
 from kimi_hooks.ending import Failure
 from kimi_hooks.events import CREATED, PROMPT, STOP, Moment
 from kimi_hooks.hooks.decision import Decision, Verdict
@@ -47,6 +48,7 @@ def take_on(parts: Parts, entry: Entry, task: Task) -> None:
         return
     admitted = _warned(entry, _warnings(decided))
     parts.journal.write(lambda db: standing.admit(db, admitted, after=bool(task.after)))
+    crash_points.reached(Point.GATE_SETTLED)
     parts.bell.ring()
 
 
@@ -64,6 +66,7 @@ def let_in(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> Entry | 
     now = parts.clock.now()
     let_in = _warned(entry, _warnings(decided))
     parts.journal.write(lambda db: standing.let_in(db, let_in, _context(decided), now))
+    crash_points.reached(Point.GATE_SETTLED)
     sent = parts.journal.read(lambda db: tasks.get(db, entry.id)) or entry
     watcher.renew(sent)
     return sent
@@ -126,6 +129,7 @@ def _stop(parts: Parts, entry: Entry, task: Task, answer: Turn) -> Moment:
 def _send_back(parts: Parts, entry: Entry, reason: str) -> None:
     now = parts.clock.now()
     parts.journal.write(lambda db: standing.send_back(db, entry, reason, now))
+    crash_points.reached(Point.GATE_SETTLED)
     parts.bell.ring()
     why = "the answer was refused at its gate; Kimi is sent back"
     transition(entry.id, State.AVAILABLE, turn=entry.turns, blocks=entry.blocks + 1, why=why)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from kimi_hooks import deliveries
+from kimi_hooks import crash_points, deliveries
+from kimi_hooks.crash_points import Point
 from kimi_hooks.errors import OutdatedError, StoppingError
 from kimi_hooks.journal import deliveries as owed
 from kimi_hooks.journal.deliveries import Delivery
@@ -57,6 +58,7 @@ class News:
 
     def start(self, started: Iterable[Delivery]) -> None:
         """Run the hooks of deliveries that are marked as running."""
+        crash_points.reached(Point.DELIVERY_STARTED)
         parts = self._parts.fixed()
         for delivery in started:
             self._pool.submit(partial(self._deliver, parts, delivery))

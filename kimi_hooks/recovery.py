@@ -33,6 +33,7 @@ def recover(parts: Parts) -> list[Entry]:
         LOGGER.warning("%s hook %s was cut by the end of the last runner; it runs again", about, hook_id)
     parts.journal.write(partial(_settle_sends, parts, now))
     intake.recover(parts)
+    intake.tidy(parts)
     interrupted = parts.journal.read(lambda db: tasks.in_state(db, State.EXECUTING))
     return [found for entry in interrupted if (found := _answered(parts, entry)) is not None]
 

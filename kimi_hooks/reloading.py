@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from kimi_hooks import notifying, workspace
+from kimi_hooks import crash_points, notifying, workspace
 from kimi_hooks.config import Config
 from kimi_hooks.config_hooks import CommandPart
+from kimi_hooks.crash_points import Point
 from kimi_hooks.edits import Broken, Stamp, content_mark
 from kimi_hooks.errors import TemplateError
 from kimi_hooks.hooks import check, command
@@ -63,10 +64,12 @@ class Reloading:
         self._parts.gates.resize(now.config.limits.hooks)
         self._parts.outbox.settle_seconds = now.config.settle_seconds
         self._settle_in(now.config)
+        crash_points.reached(Point.CONFIG_APPLIED)
 
     def _settle_in(self, config: Config) -> None:
         """Say what keeps hooks from running, and have ready what they need."""
         workspace.keep_good(self._parts.workspace, self._parts.live.data)
+        crash_points.reached(Point.CONFIG_KEPT)
         home = self._parts.workspace.home
         for problem in check.problems(config, home):
             LOGGER.warning("hook %s is not in order: %s", problem.hook_id, problem.message)

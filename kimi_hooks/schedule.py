@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from kimi_hooks import admission, judging, limits, notifying, pace, reusing, worker
+from kimi_hooks import admission, crash_points, judging, limits, notifying, pace, reusing, worker
+from kimi_hooks.crash_points import Point
 from kimi_hooks.ending import Failure
 from kimi_hooks.errors import JournalError, StoppingError
 from kimi_hooks.events import CREATED
@@ -165,6 +166,7 @@ class Schedule:
         limit = self._started.free if waiting.standin else self._room(standing)
         if limit:
             admitted = admission.start(self._parts, limit, self._started.late(standing.now), standin=waiting.standin)
+            crash_points.reached(Point.SEND_MARKED)
             for send in admitted.too_large:
                 failure = Failure("invalid_request", admission.too_large(self._parts, send))
                 worker.fail(self._parts, send.task_id, failure)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from kimi_hooks import continuing, ending, limits, slowing, worker
+from kimi_hooks import continuing, crash_points, ending, limits, slowing, worker
+from kimi_hooks.crash_points import Point
 from kimi_hooks.ending import Failure
 from kimi_hooks.errors import JournalError, StoppingError
 from kimi_hooks.events import PROMPT, STOP
@@ -58,6 +59,7 @@ class _Told:
 
     def leave(self) -> None:
         self.has_left = True
+        crash_points.reached(Point.CALL_LEFT)
         self._started.note_left(self._call)
 
     def answer(self) -> None:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from kimi_hooks import derived
+from kimi_hooks import crash_points, derived
+from kimi_hooks.crash_points import Point
 from kimi_hooks.errors import LockHeldError
 from kimi_hooks.journal import acks
 from kimi_hooks.journal.store import Connection, Journal
@@ -23,6 +24,7 @@ def change(workspace: Workspace, operation: Callable[[Connection], T]) -> T:
     journal = Journal(workspace.journal_file)
     try:
         value = journal.write(operation)
+        crash_points.reached(Point.VERB_RECORDED)
         if not _by_runner(workspace, journal):
             _by_ourselves(workspace, journal)
         return value

@@ -12,6 +12,7 @@ from kimi_hooks import (
     billing,
     continuing,
     conversation,
+    crash_points,
     ending,
     gates,
     judging,
@@ -19,6 +20,7 @@ from kimi_hooks import (
     slowing,
 )
 from kimi_hooks.clock import iso, kimi_day
+from kimi_hooks.crash_points import Point
 from kimi_hooks.ending import Failure, end, unsent
 from kimi_hooks.errors import TaskError
 from kimi_hooks.events import STOP
@@ -117,6 +119,7 @@ def ask(parts: Parts, entry: Entry, task: Task, endpoint: Endpoint, watcher: Wat
     request = continuing.with_earlier(parts, entry, asked)
     transition(entry.id, entry.state, attempt=entry.attempts, model=request.model, at=without_userinfo(endpoint.url))
     answer = parts.client.ask(entry.id, endpoint, request, deadline=deadline, on_left=watcher.leave)
+    crash_points.reached(Point.CALL_ANSWERED)
     took = billing.of_answer(parts, endpoint, answer, request.model)
     call = Call(took, asking.fingerprint(endpoint, asked), request_id=answer.request_id)
     return _turn(parts, answer, request.model, call), call

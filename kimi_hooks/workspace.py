@@ -58,6 +58,11 @@ class Workspace:
         return self.spool / "incoming"
 
     @property
+    def accepted(self) -> Path:
+        """The files of tasks that have not ended: without the journal, nothing else would tell of them."""
+        return self.spool / "accepted"
+
+    @property
     def turns(self) -> Path:
         return self.spool / "turns"
 
@@ -118,6 +123,7 @@ class Workspace:
             self.outbox,
             self.results,
             self.incoming,
+            self.accepted,
             self.turns,
             self.extracts,
             self.transcripts,

@@ -381,3 +381,27 @@ def _threads_sleep(pid: int) -> bool:
     before = _switches(pid)
     time.sleep(0.2)
     return _switches(pid) == before
+
+
+def test_the_file_of_a_task_is_kept_until_it_has_ended(house: House) -> None:
+    """Accepted and waiting, its file lies in spool/accepted/; ended, nothing of it is left there."""
+    house.drop("later.md", "---\nnot_before: 3600\n---\nhello")
+    house.drop("now.md", "hello")
+
+    house.drain()
+
+    (kept,) = house.workspace.accepted.iterdir()
+    assert kept.name.endswith("__later.md")
+    assert kept.read_text().endswith("hello")
+
+
+def test_a_file_whose_end_was_cut_is_forgotten_at_the_next_start(house: House) -> None:
+    """A crash between a task's end and the removal of its file leaves nothing behind for ever."""
+    house.drop("now.md", "hello")
+    house.drain()
+    left = house.workspace.accepted / f"{house.entry().id}__now.md"
+    left.write_text("hello")
+
+    house.drain()
+
+    assert not left.exists()

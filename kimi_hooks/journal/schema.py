@@ -147,4 +147,10 @@ MIGRATIONS = (
     ALTER TABLE hook_runs ADD COLUMN http_status INTEGER;
     ALTER TABLE hook_runs ADD COLUMN reason TEXT;
     """,
+    """
+    ALTER TABLE tasks ADD COLUMN file TEXT;
+    ALTER TABLE tasks ADD COLUMN retried INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE tasks ADD COLUMN cancel_at REAL;
+    CREATE INDEX tasks_cancel ON tasks (seq) WHERE cancel_at IS NOT NULL;
+    """,
 )

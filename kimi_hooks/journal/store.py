@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from kimi_hooks import crash_points
+from kimi_hooks.crash_points import Point
 from kimi_hooks.errors import JournalError, WorkspaceError
 from kimi_hooks.journal.schema import MIGRATIONS
 
@@ -104,6 +106,7 @@ class Journal:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             if all(ticket.run(self._db) for ticket in tickets):
+                crash_points.reached(Point.COMMITTING)
                 self._db.execute("COMMIT")
                 return True
             self._roll_back()
@@ -182,4 +185,6 @@ def _migrate(db: Connection) -> None:
         for statement in filter(str.strip, script.split(";")):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {number}")
+        crash_points.reached(Point.SCHEMA_SCRIPT)
     db.execute("COMMIT")
+    crash_points.reached(Point.SCHEMA_MIGRATED)

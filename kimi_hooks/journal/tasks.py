@@ -20,7 +20,7 @@ DEDUPE_SECONDS = 24 * 3600.0
 COLUMNS = (
     'seq, id, name, "group", state, hold_reason, priority, standin, due_at, created_at, started_at, deadline_at, '
     "completed_at, attempts, crashes, last_error, outcome, error_kind, acknowledged_at, warnings, "
-    "turns, taken, reuse, gate, blocks"
+    "turns, taken, reuse, gate, blocks, retried, cancel_at"
 )
 # What `gate` says of a task that was let in, and sent or about to be.
 PROMPTED = "prompted"
@@ -32,7 +32,8 @@ class Entry:
 
     `turns` counts the answers of Kimi that are kept and not the last one, `taken` is what the calls before this one
     took. `reuse` is how old an answer may be, in seconds, that is still to be looked for; None when none is. `gate` is
-    where it stands at its gates (`journal.gates`), `blocks` how many of its answers were refused there.
+    where it stands at its gates (`journal.gates`), `blocks` how many of its answers were refused there. `retried` is
+    how often somebody had it run again after its end; `cancel_at` when somebody asked for its end.
     """
 
     seq: int
@@ -60,6 +61,8 @@ class Entry:
     reuse: float | None = None
     gate: str | None = None
     blocks: int = 0
+    retried: int = 0
+    cancel_at: float | None = None
 
     @property
     def failures(self) -> int:
@@ -118,13 +121,13 @@ def fresh(task_id: str, task: Task, warnings: Sequence[str], now: float, gate: s
     )
 
 
-def accept(db: Connection, entry: Entry, task: Task) -> None:
-    """Insert a fresh row and what it comes after."""
-    values = {**vars(entry), "warnings": json.dumps(entry.warnings), "timeout": task.timeout}
+def accept(db: Connection, entry: Entry, task: Task, file: str | None = None) -> None:
+    """Insert a fresh row and what it comes after; `file` is the name of what it was read from, in `spool/accepted/`."""
+    values = {**vars(entry), "warnings": json.dumps(entry.warnings), "timeout": task.timeout, "file": file}
     db.execute(
         'INSERT INTO tasks (id, name, "group", state, hold_reason, priority, standin, due_at, timeout, created_at, '
-        "warnings, reuse, gate, spec) VALUES (:id, :name, :group, :state, :hold_reason, :priority, :standin, :due_at, "
-        ":timeout, :created_at, :warnings, :reuse, :gate, :spec)",
+        "warnings, reuse, gate, file, spec) VALUES (:id, :name, :group, :state, :hold_reason, :priority, :standin, "
+        ":due_at, :timeout, :created_at, :warnings, :reuse, :gate, :file, :spec)",
         {**values, "spec": task.model_dump_json()},
     )
     for ref in task.after:
@@ -139,6 +142,12 @@ def get(db: Connection, task_id: str) -> Entry | None:
 def known(db: Connection, task_ids: Sequence[str]) -> set[str]:
     """Return those of the ids that have a row."""
     query = "SELECT id FROM tasks WHERE id IN (SELECT value FROM json_each(?))"
+    return {row["id"] for row in db.execute(query, (json.dumps(task_ids),))}
+
+
+def open_among(db: Connection, task_ids: Sequence[str]) -> set[str]:
+    """Return those of the ids whose task has not ended."""
+    query = "SELECT id FROM tasks WHERE id IN (SELECT value FROM json_each(?)) AND outcome IS NULL"
     return {row["id"] for row in db.execute(query, (json.dumps(task_ids),))}
 
 
@@ -243,13 +252,20 @@ def count_crash(db: Connection, entry: Entry, now: float, warnings: Sequence[str
     )
 
 
-def finish(db: Connection, task_id: str, outcome: Outcome, error_kind: str | None, attempts: int, now: float) -> None:
-    """Record how the task ended, once its result is on the disk: that knows of a start which was no call after all."""
-    db.execute(
-        "UPDATE tasks SET state = ?, hold_reason = NULL, gate = NULL, outcome = ?, error_kind = ?, completed_at = ?, "
-        "attempts = ?, ended = (SELECT coalesce(max(ended), 0) + 1 FROM tasks) WHERE id = ?",
+def finish(
+    db: Connection, task_id: str, outcome: Outcome, error_kind: str | None, attempts: int, now: float
+) -> str | None:
+    """Record how the task ended, once its result is on the disk: that knows of a start which was no call after all.
+
+    Return the name of the file that it was read from, None when it is not kept.
+    """
+    row = db.execute(
+        "UPDATE tasks SET state = ?, hold_reason = NULL, gate = NULL, cancel_at = NULL, outcome = ?, error_kind = ?, "
+        "completed_at = ?, attempts = ?, ended = (SELECT coalesce(max(ended), 0) + 1 FROM tasks) WHERE id = ? "
+        "RETURNING file",
         (outcome.state, outcome, error_kind, now, attempts, task_id),
-    )
+    ).fetchone()
+    return row["file"] if row else None
 
 
 def ended_count(db: Connection) -> int:

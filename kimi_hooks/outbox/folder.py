@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kimi_hooks import atomic
+from kimi_hooks import atomic, crash_points
 from kimi_hooks.clock import Clock
+from kimi_hooks.crash_points import Point
 from kimi_hooks.logs import LOGGER, visible
 from kimi_hooks.task_id import is_id, new_id
 
@@ -85,6 +86,7 @@ class Outbox:
         if claims:
             atomic.sync_folder(self._folder)
             atomic.sync_folder(self._incoming)
+            crash_points.reached(Point.CLAIM_SYNCED)
         return claims
 
     def claimed_before(self) -> list[Claim]:
@@ -155,13 +157,14 @@ class Outbox:
             return None
 
     def _move(self, name: str, task_id: str) -> Claim:
-        target = self._incoming / f"{task_id}__{_cut(name)}"
+        target = self._incoming / f"{task_id}__{cut(name)}"
         try:
             (self._folder / name).rename(target)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
             self._move_across(name, target)
+        crash_points.reached(Point.CLAIM_RENAMED)
         self._still.pop(name, None)
         return Claim(task_id, target, name)
 
@@ -187,7 +190,7 @@ class Outbox:
         staged.unlink()
 
 
-def _cut(name: str) -> str:
+def cut(name: str) -> str:
     """Cut a file name at 180 bytes, at a character, keeping its ending."""
     raw = os.fsencode(name)
     if len(raw) <= MAX_NAME_BYTES:
