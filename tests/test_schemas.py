@@ -48,7 +48,7 @@ def test_they_are_schemas_with_help_for_every_key(name: str) -> None:
     made = schema(name)
     Draft202012Validator.check_schema(made)
     assert made["$schema"] == Draft202012Validator.META_SCHEMA["$schema"]
-    parts = {"kimi", "limits", "retry", "webhook", "openclaw", "report"}
+    parts = {"kimi", "limits", "retry", "webhook", "openclaw", "report", "log"}
     lacking = [key for key, field in each_property(made) if not field.get("description") and key not in parts]
     assert lacking == []
     assert [text for text in re.findall(r'"description": "(.*)"', json.dumps(made, indent=1)) if "](" in text] == []
