@@ -83,11 +83,15 @@ def recover(parts: Parts) -> None:
 
 
 def tidy(parts: Parts) -> None:
-    """Forget the files of tasks that have ended; their ends were cut."""
+    """Forget the files of tasks that have ended; their ends were cut.
+
+    One that no row knows is kept: the journal may have been lost, and nothing else tells of it.
+    """
     kept = {file: file.name.partition("__")[0] for file in parts.workspace.accepted.iterdir()}
-    is_open = parts.journal.read(lambda db: tasks.open_among(db, list(kept.values())))
+    ids = list(kept.values())
+    has_ended = parts.journal.read(lambda db: tasks.known(db, ids) - tasks.open_among(db, ids))
     for file, task_id in kept.items():
-        if task_id not in is_open:
+        if task_id in has_ended:
             file.unlink(missing_ok=True)
 
 

@@ -405,3 +405,15 @@ def test_a_file_whose_end_was_cut_is_forgotten_at_the_next_start(house: House) -
     house.drain()
 
     assert not left.exists()
+
+
+def test_the_file_of_an_unknown_task_is_kept(house: House) -> None:
+    """A journal that was taken away must not take the tasks with it."""
+    left = house.workspace.accepted
+    left.mkdir(parents=True, exist_ok=True)
+    file = left / "kimi-1771342200-q7x2m9ab__now.md"
+    file.write_text("hello")
+
+    house.drain()
+
+    assert file.read_text() == "hello"
