@@ -54,7 +54,7 @@ def end(
     told = (told or conversation.read(parts, entry)).and_then(turn)
     write_transcript(parts, entry, task, told)
     built = build(entry, task, told.answer, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL"), call)
-    publish(parts, {**built, "turns": len(told.kept)}, call, has_kept=entry.turns > 0)
+    publish(parts, {**built, "turns": len(told.kept)}, call, has_kept=bool(entry.turns or entry.retried))
 
 
 def write_transcript(parts: Parts, entry: Entry, task: Task, told: Conversation) -> None:

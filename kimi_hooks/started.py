@@ -127,8 +127,9 @@ class Started:
         return bool(working)
 
     def abort(self, call: _Call) -> None:
-        """End what is under way for a task: its call."""
+        """End what is under way for a task: its call, and the hooks that it waits for."""
         self._parts.client.abort(call.entry.id)
+        self._parts.processes.end(call.entry.id)
 
     def move(self, jump: float) -> None:
         """Move all time-outs along with a clock that was set, by `jump` seconds."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.states import State
 from kimi_hooks.workspace import Workspace
-from tests.house import House, until
+from tests.house import House, group_lives, until
 from tests.invariants import violations
 
 TASK = "kimi-1700000000-aaaaaaaa"
@@ -126,7 +125,7 @@ def test_a_task_at_a_gate_is_cancelled(house: House, event: str) -> None:
         """, event=event)  # fmt: skip
     house.start()
     house.drop(f"{TASK}.md", "a")
-    until(lambda: (house.home / "asked").exists())
+    until((house.home / "asked").exists)
     write(house, f"UPDATE tasks SET cancel_at = 1 WHERE id = '{TASK}'")
     house.workspace.ring()
     (house.home / "go").touch()
@@ -134,6 +133,27 @@ def test_a_task_at_a_gate_is_cancelled(house: House, event: str) -> None:
     assert entry.state is State.CANCELLED
     assert bool(house.result(TASK)["output"]) is (event == "Stop")
     assert len(house.kimi.requests) == (1 if event == "Stop" else 0)
+    house.call("stop")
+    clean(house.workspace)
+
+
+def test_a_hook_at_a_gate_is_not_waited_for(house: House) -> None:
+    """It is ended with its children; other hooks and their process go on."""
+    script = "#!/bin/sh\nif [ $KIMI_TASK_NAME = other ]; then while [ ! -e go ]; do sleep 0.02; done; exit; fi\n"
+    house.hook(f"{script}echo $$ > pid\nsleep 600\n", event="Stop")
+    house.start()
+    house.drop(f"{OTHER}.json", {"prompt": "b", "name": "other"})
+    house.drop(f"{TASK}.md", "a")
+    until(lambda: (house.home / "pid").exists() and bool((house.home / "pid").read_text()))
+    done = house.call("cancel", TASK)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (house.result(TASK)["outcome"], bool(house.result(TASK)["output"])) == ("cancelled", True)
+    until(lambda: not group_lives(int((house.home / "pid").read_text())))
+    (house.home / "go").touch()
+    house.wait(OTHER)
+    assert house.result(OTHER)["outcome"] == "done"
+    (cut,) = [run for run in house.runs() if run.task_id == TASK]
+    assert "its task was cancelled" in cut.stderr
     house.call("stop")
     clean(house.workspace)
 
@@ -240,7 +260,7 @@ def test_held_while_its_gate_is_asked_it_stays_held(house: House) -> None:
         """, event="TaskCreated")  # fmt: skip
     house.start()
     house.drop(f"{TASK}.md", "a")
-    until(lambda: (house.home / "asked").exists())
+    until((house.home / "asked").exists)
     assert house.call("hold", TASK).returncode == 0
     (house.home / "go").touch()
     until(lambda: house.entry().gate is None)

@@ -16,6 +16,7 @@ from kimi_hooks.standin.faults import Fault
 from kimi_hooks.taken import NOTHING
 from tests.commands.test_steer import NEWS, OTHER, TASK, accept, clean, state, told, write
 from tests.house import House, until
+from tests.test_limits import PRICES
 
 REFUSED = Fault(kind="http", status=400, type="invalid_request_error", message="no")
 
@@ -48,7 +49,7 @@ def test_a_failed_task_is_run_again(house: House) -> None:
 
 def test_the_bill_is_of_all_runs(house: House) -> None:
     """Tokens and cost of the result are those of every call, also of the runs before."""
-    house.configure(kimi={"max_continuations": 0})
+    house.configure(kimi={"max_continuations": 0, "models": PRICES, "currency": "USD"})
     house.kimi.add(Fault(kind="answer", text="", finish_reason="length"))
     house.drop(f"{TASK}.md", "a")
     house.drain()
@@ -136,7 +137,7 @@ def test_a_hook_that_ran_meanwhile_is_not_tried_again(house: House) -> None:
     house.kimi.add(REFUSED)
     house.drop(f"{TASK}.md", "a")
     child = house.start()
-    until(lambda: (house.home / "runs").exists())
+    until((house.home / "runs").exists)
     assert house.call("retry", TASK).returncode == 0
     (house.home / "go").touch()
     house.wait(TASK)
@@ -269,7 +270,7 @@ def test_replayed_news_of_an_earlier_run_is_not_told_of_another_end(house: House
 @pytest.mark.parametrize("on_unknown", ["retry", "hold"])
 def test_a_call_whose_answer_is_lost(house: House, on_unknown: str) -> None:
     """It is sent again, or held for a person who decides; the result counts it either way."""
-    house.configure(retry={"on_unknown": on_unknown})
+    house.configure(retry={"on_unknown": on_unknown}, kimi={"models": PRICES, "currency": "USD"})
     house.kimi.add(Fault(kind="hang"))
     house.drop(f"{TASK}.md", "a")
     child = house.start()
