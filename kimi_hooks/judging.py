@@ -13,7 +13,7 @@ from kimi_hooks.ending import CANCELLED, Failure
 from kimi_hooks.events import CREATED, PROMPT, STOP, Moment
 from kimi_hooks.hooks.decision import Decision, Verdict
 from kimi_hooks.journal import gates as standing
-from kimi_hooks.journal import tasks
+from kimi_hooks.journal import steering, tasks
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.kimi.estimate import text_tokens
 from kimi_hooks.logs import transition
@@ -128,7 +128,7 @@ def _accept(parts: Parts, entry: Entry, task: Task, told: Conversation, warning:
 
 def _is_cancelled(parts: Parts, entry: Entry) -> bool:
     """Tell whether somebody has asked for the task's end meanwhile: what hooks say of it does not count any more."""
-    return parts.journal.read(lambda db: tasks.is_cancelled(db, entry.id))
+    return parts.journal.read(lambda db: steering.is_cancelled(db, entry.id))
 
 
 def _ask(parts: Parts, moment: Moment) -> Verdict:

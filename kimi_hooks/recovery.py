@@ -23,7 +23,7 @@ from kimi_hooks import (
 from kimi_hooks.crash_points import Point
 from kimi_hooks.ending import Failure
 from kimi_hooks.events import PROMPT, STOP
-from kimi_hooks.journal import deliveries, gates, jumps, moments, sends, tasks
+from kimi_hooks.journal import crashes, deliveries, gates, jumps, moments, sends, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.limits import WINDOW_SECONDS
@@ -135,7 +135,7 @@ def _hold(parts: Parts, entries: Sequence[Entry]) -> None:
 
     def hold(db: Connection) -> None:
         for entry in entries:
-            tasks.hold_unknown(db, entry, now, [] if HELD in entry.warnings else [HELD])
+            crashes.hold_unknown(db, entry, now, [] if HELD in entry.warnings else [HELD])
         notifying.answer_unknown(db, parts.newest_config, [entry.id for entry in entries], now)
 
     parts.journal.write(hold)
@@ -147,5 +147,5 @@ def _hold(parts: Parts, entries: Sequence[Entry]) -> None:
 def _ask_again(parts: Parts, entry: Entry) -> None:
     told = REPEATED_IMITATION if entry.standin else REPEATED
     warnings = [] if told in entry.warnings else [told]
-    parts.journal.write(lambda db: tasks.count_crash(db, entry, parts.clock.now(), warnings))
+    parts.journal.write(lambda db: crashes.count_crash(db, entry, parts.clock.now(), warnings))
     transition(entry.id, State.RETRYABLE, crashes=entry.crashes + 1)

@@ -35,6 +35,12 @@ def unknown_count(db: Connection) -> int:
     return int(db.execute(query).fetchone()[0])
 
 
+def is_cancelled(db: Connection, task_id: str) -> bool:
+    """Tell whether a person has asked for the end of an open task."""
+    query = "SELECT 1 FROM tasks WHERE id = ? AND cancel_at IS NOT NULL"
+    return db.execute(query, (task_id,)).fetchone() is not None
+
+
 def cancel(db: Connection, task_ids: Sequence[str], now: float) -> None:
     """Note that these tasks are to be ended; whoever has them does it."""
     query = "UPDATE tasks SET cancel_at = coalesce(cancel_at, ?) WHERE id = ? AND outcome IS NULL"

@@ -247,32 +247,6 @@ def keep_whole(db: Connection, entry: Entry, gate: str) -> None:
     )
 
 
-def count_crash(db: Connection, entry: Entry, now: float, warnings: Sequence[str]) -> None:
-    """Retry a task whose call the runner's own death cut; the time it was dead does not count against its time-out."""
-    take(db, entry, None, taken.UNKNOWN, now)
-    db.execute(
-        "UPDATE tasks SET state = 'retryable', due_at = ?, deadline_at = NULL, crashes = crashes + 1, warnings = ? "
-        "WHERE id = ?",
-        (now, json.dumps([*entry.warnings, *warnings]), entry.id),
-    )
-
-
-def hold_unknown(db: Connection, entry: Entry, now: float, warnings: Sequence[str]) -> None:
-    """Hold a task whose call the runner's own death cut, until a person says what becomes of it."""
-    take(db, entry, None, taken.UNKNOWN, now)
-    db.execute(
-        "UPDATE tasks SET state = 'held', hold_reason = 'unknown', deadline_at = NULL, crashes = crashes + 1, "
-        "warnings = ? WHERE id = ?",
-        (json.dumps([*entry.warnings, *warnings]), entry.id),
-    )
-
-
-def is_cancelled(db: Connection, task_id: str) -> bool:
-    """Tell whether a person has asked for the end of an open task."""
-    query = "SELECT 1 FROM tasks WHERE id = ? AND cancel_at IS NOT NULL"
-    return db.execute(query, (task_id,)).fetchone() is not None
-
-
 def finish(
     db: Connection, task_id: str, outcome: Outcome, error_kind: str | None, attempts: int, took: Taken, now: float
 ) -> str | None:

@@ -12,6 +12,7 @@ import pytest
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.states import State
 from kimi_hooks.workspace import Workspace
+from tests.commands.test_completion import bash
 from tests.house import House, group_lives, until
 from tests.invariants import violations
 
@@ -300,3 +301,16 @@ def test_a_runner_ends_a_waiting_task_that_is_cancelled(house: House) -> None:
     done = house.call("cancel", TASK)
     assert (done.returncode, done.stderr) == (0, "")
     assert house.result(TASK)["outcome"] == "cancelled"
+
+
+def test_the_shell_offers_the_right_ids(house: House) -> None:
+    """For each verb those that it can do something to."""
+    house.drop(f"{OTHER}.md", "b")
+    house.drain()
+    accept(house)
+    offered = {verb: bash(house, verb, "kimi-17") for verb in ("cancel", "hold", "release", "retry")}
+    assert offered == {"cancel": [TASK], "hold": [TASK], "release": [], "retry": []}
+    house.call("hold", TASK)
+    assert (bash(house, "hold", "kimi-17"), bash(house, "release", "kimi-17")) == ([], [TASK])
+    house.call("cancel", TASK)
+    assert (bash(house, "cancel", "kimi-17"), bash(house, "retry", "kimi-17")) == ([], [TASK])
