@@ -42,6 +42,8 @@ class Point(StrEnum):
     ACK_NOTED = "ack.noted"
     PENDING_WRITTEN = "pending.written"
     LATEST_WRITTEN = "latest.written"
+    UNKNOWN_HELD = "unknown.held"
+    AGAIN_WRITTEN = "again.written"  # the file of a task that is about to be run again
     CONFIG_KEPT = "config.kept"
     CONFIG_APPLIED = "config.applied"
 

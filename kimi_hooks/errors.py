@@ -68,6 +68,10 @@ class GateRunError(KimiHooksError):
     """The run was a question at a gate, and the task has gone on since: dispatch the task again."""
 
 
+class SteeringError(KimiHooksError):
+    """The task cannot be cancelled, held, released or run again as it stands: do what the message says."""
+
+
 class NotEndedError(KimiHooksError):
     """The task has not ended, so there is nothing to tell yet: wait for it."""
 

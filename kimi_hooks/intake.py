@@ -77,6 +77,12 @@ class Intake:
         recover(self._parts)
 
 
+def take_now(parts: Parts, names: list[str]) -> None:
+    """Take these files now, as far as they are complete, and what was claimed before. Raises OSError."""
+    recover(parts)
+    _take(parts, names)
+
+
 def recover(parts: Parts) -> None:
     """Finish what a killed runner had claimed but not put away."""
     _insert(parts, parts.outbox.claimed_before())

@@ -53,7 +53,7 @@ class Runner:
         self._schedule = Schedule(parts, self._calls)
         self._is_stopping = False
         self._derived = derived.Derived(parts.workspace, parts.journal)
-        self._refreshed: tuple[int, Pause | None] | None = None
+        self._refreshed: tuple[int, Pause | None, str | None] | None = None
         self._ended_before = parts.journal.read(tasks.ended_count)
         self._look_again: float | None = None
         self._news = News(parts, self._hooks)
@@ -198,10 +198,13 @@ class Runner:
     def _refresh(self, standing: Standing) -> None:
         """Bring `results/` in step with the journal, once for all that has ended since."""
         # A new pause is told this way too: who waits for a task watches these files.
-        now = standing.ended, standing.pause
-        if now == self._refreshed and not standing.any_ack:
+        now = standing.ended, standing.pause, standing.run_again
+        known = self._refreshed
+        if now == known and not standing.any_ack:
             return
-        anew, self._refreshed = standing.any_ack or self._refreshed is None, None
+        # What is run again leaves the lists.
+        anew = standing.any_ack or known is None or known[-1] != standing.run_again
+        self._refreshed = None
         derived.write_acks(self._parts.workspace, self._parts.journal)
         self._derived.refresh(anew=anew)
         self._refreshed = now
