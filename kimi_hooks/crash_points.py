@@ -44,6 +44,9 @@ class Point(StrEnum):
     LATEST_WRITTEN = "latest.written"
     CONFIG_KEPT = "config.kept"
     CONFIG_APPLIED = "config.applied"
+    LOGS_SHIFTED = "log.shifted"  # those that were put aside before have their new numbers
+    LOG_RENAMED = "log.renamed"
+    LOG_OPENED = "log.opened"
 
 
 class _Listener:

@@ -83,11 +83,15 @@ def recover(parts: Parts) -> None:
 
 
 def tidy(parts: Parts) -> None:
-    """Forget the files of tasks that have ended; their ends were cut."""
+    """Forget the files of tasks that have ended; their ends were cut. What the journal has lost is claimed again."""
     kept = {file: file.name.partition("__")[0] for file in parts.workspace.accepted.iterdir()}
     is_open = parts.journal.read(lambda db: tasks.open_among(db, list(kept.values())))
+    known = parts.journal.read(lambda db: tasks.known(db, list(kept.values())))
     for file, task_id in kept.items():
-        if task_id not in is_open:
+        if task_id not in known and not ending.has_result(parts, task_id):
+            LOGGER.error("%s: the journal has lost this task; its file is taken again", task_id)
+            file.rename(parts.workspace.incoming / file.name)
+        elif task_id in known and task_id not in is_open:
             file.unlink(missing_ok=True)
 
 

@@ -32,8 +32,8 @@ def recover(parts: Parts) -> list[Entry]:
     for about, hook_id in parts.journal.write(deliveries.forget_running):
         LOGGER.warning("%s hook %s was cut by the end of the last runner; it runs again", about, hook_id)
     parts.journal.write(partial(_settle_sends, parts, now))
-    intake.recover(parts)
     intake.tidy(parts)
+    intake.recover(parts)
     interrupted = parts.journal.read(lambda db: tasks.in_state(db, State.EXECUTING))
     return [found for entry in interrupted if (found := _answered(parts, entry)) is not None]
 
