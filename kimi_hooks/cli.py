@@ -28,6 +28,8 @@ VERBS: Mapping[str, str] = {
     "ack": "ack",
     "pause": "pause",
     "resume": "pause",
+    "clean": "clean",
+    "fsck": "fsck",
     "hooks": "hooks",
     "wake": "wake",
     "webhook": "webhook",

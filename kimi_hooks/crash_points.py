@@ -46,6 +46,10 @@ class Point(StrEnum):
     CONFIG_APPLIED = "config.applied"
     LOGS_SHIFTED = "log.shifted"  # those that were put aside before have their new numbers
     LOG_RENAMED = "log.renamed"
+    CLEAN_FILES = "clean.files"  # of some tasks, whose rows are still there
+    CLEAN_ROWS = "clean.rows"
+    CLEAN_REST = "clean.rest"
+    CLEAN_LEFTOVERS = "clean.leftovers"
     LOG_OPENED = "log.opened"
 
 

@@ -134,7 +134,8 @@ def test_a_death_while_a_log_is_put_aside_loses_nothing(file: Path, point: str) 
 
     crash_points.listen(die)
     try:
-        pytest.raises(_Killed, write_on)
+        with pytest.raises(_Killed):
+            write_on()
     finally:
         crash_points.listen(None)
     written = len(numbers(file.parent))

@@ -91,6 +91,15 @@ class Journal:
             self._refuse_damaged()
             return self._without_trouble(lambda: operation(self._db))
 
+    def shrink(self, share: float) -> int:
+        """Give the disk back what is free in the file if that is more than this share of it; return the bytes.
+
+        Everybody else waits meanwhile.
+        """
+        with self._lock:
+            self._refuse_damaged()
+            return self._without_trouble(lambda: _shrink(self._db, share))
+
     def close(self) -> None:
         with self._lock:
             self._db.close()
@@ -199,6 +208,17 @@ def _connect(file: Path | None) -> Connection:
         db.close()
         raise
     return db
+
+
+def _shrink(db: Connection, share: float) -> int:
+    pages, free, size = (
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    if free <= share * pages:
+        return 0
+    db.execute("VACUUM")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return int(pages - db.execute("PRAGMA page_count").fetchone()[0]) * int(size)
 
 
 def _version(db: Connection) -> int:
