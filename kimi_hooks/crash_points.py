@@ -49,6 +49,10 @@ class Point(StrEnum):
     CLEAN_FILES = "clean.files"  # of some tasks, whose rows are still there
     CLEAN_ROWS = "clean.rows"
     CLEAN_REST = "clean.rest"
+    JOURNAL_SALVAGED = "journal.salvaged"  # into the new one, which is not in its place yet
+    JOURNAL_REBUILT = "journal.rebuilt"
+    JOURNAL_PUT_ASIDE = "journal.put_aside"  # there is none now
+    JOURNAL_REPLACED = "journal.replaced"
     CLEAN_LEFTOVERS = "clean.leftovers"
     LOG_OPENED = "log.opened"
 

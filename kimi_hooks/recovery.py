@@ -6,7 +6,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from kimi_hooks import atomic, continuing, ending, extracts, intake, results, turns, worker
+from kimi_hooks import adopting, atomic, continuing, ending, extracts, intake, results, turns, worker
 from kimi_hooks.ending import Failure
 from kimi_hooks.events import PROMPT, STOP
 from kimi_hooks.journal import deliveries, gates, jumps, moments, sends, tasks
@@ -34,6 +34,7 @@ def recover(parts: Parts) -> list[Entry]:
     parts.journal.write(partial(_settle_sends, parts, now))
     intake.tidy(parts)
     intake.recover(parts)
+    adopting.adopt(parts)
     interrupted = parts.journal.read(lambda db: tasks.in_state(db, State.EXECUTING))
     return [found for entry in interrupted if (found := _answered(parts, entry)) is not None]
 

@@ -30,6 +30,14 @@ def earlier(turns: Path, task_id: str, count: int) -> list[dict[str, Any]]:
     return [turn for turn in found if turn is not None]
 
 
+def all_of(turns: Path, task_id: str) -> list[dict[str, Any]]:
+    """Return all answers that were kept of a task, up to the first that is gone. Raises OSError."""
+    found: list[dict[str, Any]] = []
+    while (turn := newer(turns, task_id, len(found))) is not None:
+        found.append(turn)
+    return found
+
+
 def newer(turns: Path, task_id: str, count: int) -> dict[str, Any] | None:
     """Return the answer after the first `count` ones, None when there is none. Raises OSError."""
     return _turn(turns, task_id, count + 1)

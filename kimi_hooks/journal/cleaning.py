@@ -27,8 +27,8 @@ _OLD = f"""
 # What hooks were told of no task, long ago.
 _OLD_NEWS = "task_id = '' AND state NOT IN ('waiting', 'behind', 'running') AND due_at < :before"
 _OLD_RUNS = "task_id = '' AND ended_at < :before"
-_OLD_NOTIFICATIONS = (  # noqa: S608 - constants
-    "at < :before AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.event_id = notifications.event_id "
+_OLD_NOTIFICATIONS = (
+    "at < :before AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.event_id = notifications.event_id "  # noqa: S608 - constants
     f"AND NOT ({_OLD_NEWS}))"
 )
 _OLD_SENDS = (

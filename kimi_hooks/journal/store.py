@@ -17,6 +17,7 @@ from kimi_hooks.journal.schema import MIGRATIONS
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
+DatabaseError = sqlite3.DatabaseError
 Row = sqlite3.Row
 
 BUSY_SECONDS = 30.0
@@ -54,8 +55,10 @@ class _Ticket(Generic[T]):
 class Journal:
     """One connection for all threads of a process. Writes that wait together are committed together, with one fsync."""
 
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, file: Path | None, *, anew: bool = False) -> None:
         """Open the file, making or migrating its schema; None is an empty journal in memory.
+
+        `anew`: it is made in the place of one that was lost.
 
         Raises WorkspaceError when the file cannot be used, or was written by a newer version, and DamagedJournalError
         when it is not as it was written, or is gone though there was one.
@@ -66,7 +69,7 @@ class Journal:
         self._queue_lock = threading.Lock()
         self._queue: list[_Ticket[Any]] = []
         try:
-            self._db = _connect(file)
+            self._db = _connect(file, anew=anew)
         except (sqlite3.Error, OSError) as error:
             raise _not_opened(file, error) from error
         self._stamp = None if file is None else damage.stamp(file)
@@ -193,12 +196,21 @@ def glance(file: Path, operation: Callable[[Connection], T]) -> T | None:
         return None
 
 
-def _connect(file: Path | None) -> Connection:
+def connect_as_is(file: Path) -> Connection:
+    """Open a journal whatever is wrong with it, and change nothing of its tables. Raises DatabaseError."""
+    if not file.is_file():
+        raise DatabaseError(f"{file}: there is no journal")
+    db = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def _connect(file: Path | None, *, anew: bool) -> Connection:
     db = sqlite3.connect(file or ":memory:", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
     try:
         _refuse_newer(db, file)
-        if file is not None and not _version(db):
+        if file is not None and not anew and not _version(db):
             damage.refuse_lost(file)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
