@@ -52,8 +52,9 @@ def without_row(case: Case) -> Iterator[Finding]:
     rows = case.parts.journal.read(checks.task_rows)
     known = {row["id"] for row in rows}
     lost = [results.read(case.parts.workspace.results, file.stem) for file in found if file.stem not in known]
-    for result in sorted((one for one in lost if one), key=lambda one: str(one["completed_at"])):
-        insert = partial(_insert, case, result)
+    in_order = sorted((one for one in lost if one), key=lambda one: str(one["completed_at"]))
+    for number, result in enumerate(in_order, 1):
+        insert = partial(_insert, case, result, is_last=number == len(in_order))
         yield Finding(f"results/{result['task_id']}.json", "the journal does not know of it", "it does now", insert)
 
 
@@ -143,12 +144,13 @@ def _is_there(case: Case, task_id: str) -> bool:
     return results.read(case.parts.workspace.results, task_id) is not None
 
 
-def _insert(case: Case, result: Mapping[str, Any]) -> None:
+def _insert(case: Case, result: Mapping[str, Any], *, is_last: bool) -> None:
     config = case.parts.newest_config
 
     def insert(db: Connection) -> None:
         restoring.ended(db, result, _spec(case, result), case.now)
-        restoring.renumber(db)
+        if is_last:
+            restoring.renumber(db)
         if result["acknowledged_at"] is None and case.owes_all is not False:
             owing.owe(db, config, events.of_result(result), case.now)
 

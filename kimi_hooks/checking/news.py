@@ -11,7 +11,6 @@ from kimi_hooks.hooks import engine
 from kimi_hooks.journal import checks, lanes
 from kimi_hooks.states import ENDED
 
-
 NOT_AGAIN = "nothing says whether this was told before the journal was made anew; it is not told again"
 LOST_RUN = "the record of this run was lost with the old journal"
 

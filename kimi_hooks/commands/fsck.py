@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -125,7 +126,7 @@ def _tell_rebuilt(rebuilt: Rebuilt, *, as_json: bool) -> None:
         found = [asdict(one) for one in rebuilt.found]
         print_json({"read": salvaged.rows, "lost": salvaged.cut, "kept": kept, "findings": found, "left": len(left)})
     else:
-        for line in _lines(rebuilt.found):
+        for line in [*_lines(left), *_summed(rebuilt.found)]:
             click.echo(line)
         for line in _of_old(rebuilt):
             click.echo(line)
@@ -141,6 +142,13 @@ def _of_old(rebuilt: Rebuilt) -> Iterator[str]:
         yield "whether the queue was paused, and which tasks a person held, is lost: look at kimi-hooks status"
     for path in rebuilt.kept:
         yield f"kept: {path}"
+
+
+def _summed(told: Sequence[Told]) -> Iterator[str]:
+    """Return one line for all that was put right in the same way: of a lost journal that is every task."""
+    alike = Counter((one.what, one.remedy) for one in told if one.is_mended)
+    for (what, remedy), count in alike.items():
+        yield f"{count:,} times: {what}; done: {remedy}"
 
 
 def _lines(told: Sequence[Told]) -> Iterator[str]:

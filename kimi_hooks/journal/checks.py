@@ -134,7 +134,7 @@ def complete_runs(db: Connection, why: str, now: float) -> None:
         WHERE hook_runs.event_id = deliveries.event_id AND hook_runs.hook_id = deliveries.hook_id
         AND hook_runs.outcome = deliveries.state)"""
     for row in db.execute(query).fetchall():
-        keep(db, _run(*row, why, now))
+        keep(db, _run(row[0], row[1], row[2], row[3], row[4], why, now))
 
 
 def _run(

@@ -213,7 +213,8 @@ def _connect(file: Path | None, *, anew: bool) -> Connection:
         if file is not None and not anew and not _version(db):
             damage.refuse_lost(file)
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+        # One that is being made is made once more if that is cut.
+        db.execute(f"PRAGMA synchronous = {'OFF' if anew else 'FULL'}")
         db.execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}")
         _migrate(db)
     except (sqlite3.Error, WorkspaceError, DamagedJournalError):
