@@ -32,6 +32,8 @@ VERBS: Mapping[str, str] = {
     "retry": "retry",
     "hold": "hold",
     "release": "hold",
+    "clean": "clean",
+    "fsck": "fsck",
     "hooks": "hooks",
     "wake": "wake",
     "webhook": "webhook",

@@ -49,6 +49,12 @@ def keep_whole(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) 
     return _stand(parts, entry, turn, call.took)
 
 
+def keep_untaken(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> None:
+    """Keep an answer of which the journal could not be told anything, as a part or as a whole. Raises OSError."""
+    is_cut = turn["finish_reason"] == "length" and turn["text"]
+    _keep(parts, entry, turn if is_cut else {**turn, "whole": True, "told": entry.warnings}, call)
+
+
 def of_all(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> Call:
     """Return the last call, with the fingerprint if the whole answer is one that will do for others.
 

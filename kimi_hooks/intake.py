@@ -89,15 +89,15 @@ def recover(parts: Parts) -> None:
 
 
 def tidy(parts: Parts) -> None:
-    """Forget the files of tasks that have ended; their ends were cut.
-
-    One that no row knows is kept: the journal may have been lost, and nothing else tells of it.
-    """
+    """Forget the files of tasks that have ended; their ends were cut. What the journal has lost is claimed again."""
     kept = {file: file.name.partition("__")[0] for file in parts.workspace.accepted.iterdir()}
     ids = list(kept.values())
-    has_ended = parts.journal.read(lambda db: tasks.known(db, ids) - tasks.open_among(db, ids))
+    known, is_open = parts.journal.read(lambda db: (tasks.known(db, ids), tasks.open_among(db, ids)))
     for file, task_id in kept.items():
-        if task_id in has_ended:
+        if task_id not in known and results.read(parts.workspace.results, task_id) is None:
+            LOGGER.error("%s: the journal has lost this task; its file is taken again", task_id)
+            file.rename(parts.workspace.incoming / file.name)
+        elif task_id in known and task_id not in is_open:
             file.unlink(missing_ok=True)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from kimi_hooks import (
+    adopting,
     atomic,
     continuing,
     crash_points,
@@ -47,8 +48,9 @@ def recover(parts: Parts) -> list[Entry]:
     for about, hook_id in parts.journal.write(deliveries.forget_running):
         LOGGER.warning("%s hook %s was cut by the end of the last runner; it runs again", about, hook_id)
     parts.journal.write(partial(_settle_sends, parts, now))
-    intake.recover(parts)
     intake.tidy(parts)
+    intake.recover(parts)
+    adopting.adopt(parts)
     interrupted = parts.journal.read(lambda db: tasks.in_state(db, State.EXECUTING))
     # Those that somebody cancelled are ended by the first turn, with what is on the disk of them.
     found = [(entry, _answered(parts, entry)) for entry in interrupted if entry.cancel_at is None]

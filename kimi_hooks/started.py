@@ -9,7 +9,7 @@ from functools import partial
 from kimi_hooks import continuing, crash_points, ending, limits, slowing, worker
 from kimi_hooks.crash_points import Point
 from kimi_hooks.ending import Failure
-from kimi_hooks.errors import JournalError, StoppingError
+from kimi_hooks.errors import DamagedJournalError, JournalError, StoppingError
 from kimi_hooks.events import PROMPT, STOP
 from kimi_hooks.journal import gates, sends, tasks
 from kimi_hooks.journal.tasks import Entry
@@ -199,6 +199,9 @@ class Started:
             work()
         except StoppingError as error:
             LOGGER.info("%s: %s", call.entry.id, error)
+        except DamagedJournalError:
+            # The runner tells of it, and leaves: the next one goes by what is on the disk.
+            LOGGER.warning("%s: left as it is, since the journal is damaged", call.entry.id)
         except Exception as error:  # noqa: BLE001 - the task must not be lost to it
             LOGGER.exception("%s: could not be carried on", call.entry.id)
             self._troubled[call.entry.id] = (call.entry, error)

@@ -32,6 +32,14 @@ def earlier(turns: Path, task_id: str, count: int, retried: int = 0) -> list[dic
     return [turn for turn in found if turn is not None]
 
 
+def all_of(turns: Path, task_id: str, retried: int = 0) -> list[dict[str, Any]]:
+    """Return all answers that were kept of a task, up to the first that is gone. Raises OSError."""
+    found: list[dict[str, Any]] = []
+    while (turn := newer(turns, task_id, len(found), retried)) is not None:
+        found.append(turn)
+    return found
+
+
 def newer(turns: Path, task_id: str, count: int, retried: int = 0) -> dict[str, Any] | None:
     """Return the answer after the first `count` ones, None when there is none. Raises OSError."""
     return _turn(turns, task_id, count + 1, retried)

@@ -22,7 +22,7 @@ from kimi_hooks import (
 from kimi_hooks.clock import iso, kimi_day
 from kimi_hooks.crash_points import Point
 from kimi_hooks.ending import CANCELLED, Failure, end, unsent
-from kimi_hooks.errors import TaskError
+from kimi_hooks.errors import JournalError, TaskError
 from kimi_hooks.events import PROMPT, STOP
 from kimi_hooks.journal import facts, sends, tasks
 from kimi_hooks.journal import gates as standing
@@ -103,6 +103,16 @@ def _end_cut(
 
 def take(parts: Parts, entry: Entry, task: Task, turn: Mapping[str, Any], call: Call) -> None:
     """Decide what becomes of an answer: it is carried on, judged, or the end of the task."""
+    try:
+        _take(parts, entry, task, turn, call)
+    except JournalError:
+        # It may have been paid for: on the disk, it waits for a journal that can be used.
+        if not ending.has_result(parts, entry) and not continuing.has_newer(parts, entry):
+            continuing.keep_untaken(parts, entry, turn, call)
+        raise
+
+
+def _take(parts: Parts, entry: Entry, task: Task, turn: Mapping[str, Any], call: Call) -> None:
     earlier = conversation.read(parts, entry).parts
     if continuing.is_needed(parts, turn, earlier, call.took, task.max_tokens):
         continuing.go_on(parts, entry, turn, call)

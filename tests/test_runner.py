@@ -407,13 +407,12 @@ def test_a_file_whose_end_was_cut_is_forgotten_at_the_next_start(house: House) -
     assert not left.exists()
 
 
-def test_the_file_of_an_unknown_task_is_kept(house: House) -> None:
-    """A journal that was taken away must not take the tasks with it."""
-    left = house.workspace.accepted
-    left.mkdir(parents=True, exist_ok=True)
-    file = left / "kimi-1771342200-q7x2m9ab__now.md"
-    file.write_text("hello")
+def test_the_file_of_an_unknown_task_is_taken_again(house: House) -> None:
+    """A journal that has lost a task must not take it along: its file is still there."""
+    house.drain()
+    (house.workspace.accepted / "kimi-1771342200-q7x2m9ab__now.md").write_text("hello")
 
     house.drain()
 
-    assert file.read_text() == "hello"
+    assert house.result("kimi-1771342200-q7x2m9ab")["outcome"] == "done"
+    assert list(house.workspace.accepted.iterdir()) == []
