@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, Protocol
 
 from kimi_hooks import (
@@ -50,12 +51,15 @@ class Watcher(Protocol):
 
     def answer(self) -> None: ...
 
+    def finish(self, rest: Callable[[], None]) -> None: ...
+
 
 def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
     """Take an executing task to its end, to its next call, or back to the queue.
 
     `watcher.renew` is called when the task's time begins anew, `watcher.answer` once Kimi has answered and nothing more
-    is asked. Not after a failure: what it means for the calls of others is settled first.
+    is asked. Not after a failure: what it means for the calls of others is settled first. `watcher.finish` is given
+    what puts the answer away, to be done now, and again while the disk does not take it.
     """
     if entry.attempts > 1 and _resume(parts, entry, task):
         return
@@ -73,10 +77,10 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
             end(parts, unsent(entry), task, None, _told(error.failure), UNSENT)
             return
         took = billing.of_failure(parts, endpoint, task, error) if watcher.has_left else NOTHING
-        settle_failure(parts, entry, task, error, took, mark)
+        watcher.finish(partial(settle_failure, parts, entry, task, error, took, mark))
     else:
         watcher.answer()
-        take(parts, entry, task, turn, call)
+        watcher.finish(partial(take, parts, entry, task, turn, call))
 
 
 def take(parts: Parts, entry: Entry, task: Task, turn: Mapping[str, Any], call: Call) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from kimi_hooks import crash_points
 from kimi_hooks.crash_points import Point
 from kimi_hooks.errors import JournalError, WorkspaceError
+from kimi_hooks.journal import holders
 from kimi_hooks.journal.schema import MIGRATIONS
 
 T = TypeVar("T")
@@ -61,8 +62,11 @@ class Journal:
         self._lock = threading.Lock()
         self._queue_lock = threading.Lock()
         self._queue: list[_Ticket[Any]] = []
+        self._file = file
         try:
             self._db = _connect(file)
+        except sqlite3.OperationalError as error:
+            raise WorkspaceError(holders.told(getattr(error, "sqlite_errorname", ""), str(error), file)) from error
         except sqlite3.Error as error:
             told = f"{file}: the journal cannot be opened: {error}; move it aside to begin a new one"
             raise WorkspaceError(told) from error
@@ -79,12 +83,12 @@ class Journal:
         with self._lock:
             if not ticket.done:
                 self._commit_waiting()
-        return _without_trouble(ticket.result)
+        return _without_trouble(ticket.result, self._file)
 
     def read(self, operation: Callable[[Connection], T]) -> T:
         """Run the operation, which must not change anything, and return its value."""
         with self._lock:
-            return _without_trouble(lambda: operation(self._db))
+            return _without_trouble(lambda: operation(self._db), self._file)
 
     def close(self) -> None:
         with self._lock:
@@ -123,14 +127,14 @@ class Journal:
             self._db.execute("ROLLBACK")
 
 
-def _without_trouble(work: Callable[[], T]) -> T:
+def _without_trouble(work: Callable[[], T], file: Path | None) -> T:
     """Do the work; what the disk or another process does to the journal becomes a JournalError."""
     try:
         return work()
     except sqlite3.OperationalError as error:
         if "no such" in str(error):
             raise
-        raise JournalError(f"the journal cannot be used: {error}; it is tried again") from error
+        raise JournalError(holders.told(getattr(error, "sqlite_errorname", ""), str(error), file)) from error
 
 
 def open_existing(file: Path) -> Journal:
