@@ -31,9 +31,12 @@ def write_bytes(path: Path, data: bytes, *, mode: int = 0o644, synced: bool = Tr
         crash_points.reached(Point.FILE_WRITTEN)
         os.replace(temporary, path)  # noqa: PTH105 - pathlib's way costs more than the call; this is the hot path
         crash_points.reached(Point.FILE_NAMED)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            # What cannot be written is the file, whatever it was called meanwhile.
+            error.filename, error.filename2 = str(path), None
         raise
     if synced:
         sync_folder(path.parent)

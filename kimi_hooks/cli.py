@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import click
 
-from kimi_hooks import __version__
+from kimi_hooks import __version__, hindrances
 from kimi_hooks.commands import Home, completing
 from kimi_hooks.errors import KimiHooksError
 
@@ -89,7 +89,7 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         # A file of another user, a full disk, a folder that has gone: the message of the system names it.
-        click.echo(f"kimi-hooks: {error}; see whose it is and whether there is room", err=True)
+        click.echo(f"kimi-hooks: {hindrances.told(error)}", err=True)
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the one place that catches everything
         where = _log_bug(home)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kimi_hooks import hindrances
 from kimi_hooks.clock import Clock
 from kimi_hooks.errors import TaskError, WorkspaceError
 from kimi_hooks.outbox.drop import drop
@@ -35,7 +36,7 @@ def dispatch(workspace: Workspace, data: Mapping[str, Any], max_bytes: int, cloc
     try:
         return _drop_once(workspace, data, key, clock) if key else _drop(workspace, data, clock)
     except OSError as error:
-        raise WorkspaceError(f"{workspace.outbox}: the task cannot be written: {error.strerror}") from error
+        raise WorkspaceError(f"the task cannot be written: {hindrances.told(error)}") from error
 
 
 def _drop(workspace: Workspace, data: Mapping[str, Any], clock: Clock) -> Dropped:

@@ -23,7 +23,8 @@ class Holder:
 
     `is_runner` is False for a verb that holds it for a moment, `is_stopping` True for a runner that starts nothing new.
     `lacks_key`: tasks for Kimi wait for an API key. `mark` stands for its key and address, `kimi` tells in words what
-    it asks and where the key comes from.
+    it asks and where the key comes from. `polling`: why it looks every few seconds, empty when the kernel wakes it.
+    `trouble`: what keeps it from its work just now, empty when nothing does.
     """
 
     pid: int
@@ -33,6 +34,8 @@ class Holder:
     lacks_key: bool = False
     mark: str = ""
     kimi: str = ""
+    polling: str = ""
+    trouble: str = ""
 
     @property
     def is_at_work(self) -> bool:
@@ -68,8 +71,10 @@ class Lock:
         if self._fd is not None:
             # In place and of one size, so that no reader sees a part: what follows the object is blank.
             told = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.pwrite(told, json.dumps(asdict(holder)).encode().ljust(TOLD_BYTES), 0)
-            os.close(told)
+            try:
+                os.pwrite(told, json.dumps(asdict(holder)).encode().ljust(TOLD_BYTES), 0)
+            finally:
+                os.close(told)
 
     def release(self) -> None:
         if self._fd is not None:

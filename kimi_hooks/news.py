@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from kimi_hooks import crash_points, deliveries
+from kimi_hooks import crash_points, deliveries, hindrances
 from kimi_hooks.crash_points import Point
 from kimi_hooks.errors import DamagedJournalError, OutdatedError, StoppingError
 from kimi_hooks.journal import deliveries as owed
@@ -26,6 +26,7 @@ class News:
         self._pool = pool
         self._undelivered: list[Delivery] = []
         self._crowded_at: float | None = None
+        self._told: set[tuple[str, str]] = set()
 
     @property
     def free(self) -> int:
@@ -73,6 +74,7 @@ class News:
     def _deliver(self, parts: Parts, delivery: Delivery) -> None:
         try:
             deliveries.deliver(parts, delivery)
+            self._told.discard((delivery.hook_id, delivery.event_id))
         except StoppingError as error:
             LOGGER.info("%s hook %s: %s", delivery.about, delivery.hook_id, error)
         except OutdatedError:
@@ -80,7 +82,10 @@ class News:
         except DamagedJournalError:
             LOGGER.warning("%s hook %s: not recorded, since the journal is damaged", delivery.about, delivery.hook_id)
         except OSError as error:
-            LOGGER.error("%s: hook %s could not be run just now: %s", delivery.about, delivery.hook_id, error)
+            if (about := (delivery.hook_id, delivery.event_id)) not in self._told:
+                self._told.add(about)
+                told = hindrances.told(error)
+                LOGGER.error("%s: hook %s could not be run just now: %s", delivery.about, delivery.hook_id, told)
             self._undelivered.append(delivery)
         except Exception:  # noqa: BLE001 - the news must not be lost to it
             LOGGER.exception("%s: hook %s could not be seen to", delivery.about, delivery.hook_id)

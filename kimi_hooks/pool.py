@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import errno
 import queue
 import threading
 from collections.abc import Callable
@@ -46,8 +47,28 @@ class Pool:
             self._threads += is_short
         self._work.put(work)
         if is_short:
+            try:
+                self._start_thread()
+            except OSError:
+                # What was submitted waits for a thread; whoever is rung looks after that.
+                self._on_done()
+
+    def start_missing(self) -> None:
+        """Start the threads that could not be started when there was work for them. Raises OSError."""
+        while self._busy > self._threads and self._threads < self._size:
+            with self._lock:
+                self._threads += 1
+            self._start_thread()
+
+    def _start_thread(self) -> None:
+        """Start one that is counted already. Raises OSError, with it not counted any more."""
+        try:
             # Not threading.Thread: its start() waits until the new thread has run, which takes long when many do.
             _thread.start_new_thread(self._serve, ())
+        except RuntimeError as error:
+            with self._lock:
+                self._threads -= 1
+            raise OSError(errno.EAGAIN, str(error)) from error
 
     def resize(self, size: int) -> None:
         """Let the pool grow, or end threads as soon as they have nothing to do."""

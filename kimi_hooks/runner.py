@@ -6,18 +6,18 @@ import contextlib
 import gc
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from types import FrameType
 
-from kimi_hooks import derived, recovery
+from kimi_hooks import derived, hindrances, recovery
+from kimi_hooks.announcing import Announcing
 from kimi_hooks.errors import DamagedJournalError, JournalError, WorkspaceError
 from kimi_hooks.intake import Intake
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.standing import Standing
-from kimi_hooks.kimi.catalogue import Catalogue
-from kimi_hooks.kimi.failure import without_userinfo
 from kimi_hooks.lock import Holder, Lock
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.news import News
@@ -25,15 +25,15 @@ from kimi_hooks.parts import Parts
 from kimi_hooks.reloading import Reloading
 from kimi_hooks.schedule import Schedule
 from kimi_hooks.session import Session
-from kimi_hooks.settings import Settings
-from kimi_hooks.watcher import Watch
-from kimi_hooks.workspace import CONFIG_NAME, SECRETS_NAME
+from kimi_hooks.watching import Watching
+from kimi_hooks.workspace import CONFIG_NAME, SECRETS_NAME, Workspace
 
 TROUBLE_SECONDS = 5.0
 FOLDERS_SECONDS = 1.0
 LONGEST_SLEEP_SECONDS = 30 * 24 * 3600.0
 FORCED = 128
-LONGEST_TOLD = 500
+UNSAVED_SECONDS = 1.0
+LOST_WITH_US = "%d answers could not be written anywhere and go with this process: those tasks are asked again"
 
 
 class Runner:
@@ -46,7 +46,7 @@ class Runner:
         self._parts = parts
         self._on_ready = on_ready
         self._lock = Lock(parts.workspace.lock_file)
-        self._watch = Watch()
+        self._watching = Watching(_watched(parts.workspace), parts.bell.ring, parts.clock, LOGGER.warning)
         self._reloading = Reloading(parts)
         self._calls, self._hooks = self._reloading.calls, self._reloading.hooks
         self._intake = Intake(parts)
@@ -58,12 +58,10 @@ class Runner:
         self._look_again: float | None = None
         self._news = News(parts, self._hooks)
         self._session = Session(parts)
-        self._trouble: str | None = None
+        self._announcing = Announcing(parts, self._lock, self._watching)
         self._folders_seen = float("-inf")
         self._is_ready = False
         self.has_failures = False
-        self._told: tuple[Settings, Catalogue] | None = None
-        self._told_holder: Holder | None = None
 
     @property
     def left_work_behind(self) -> bool:
@@ -112,7 +110,7 @@ class Runner:
         self._is_ready = True
         # What is here by now stays; the collector need not look at it again and again.
         gc.freeze()
-        self._say_where_we_stand()
+        self._announcing.say_where_we_stand()
         self._on_ready()
         LOGGER.info("runner started in %s, process %d", self._parts.workspace.home, os.getpid())
         self._session.begin()
@@ -136,8 +134,10 @@ class Runner:
         if not self._is_damaged:
             self._session.end("stopped")
         while (left := end - self._parts.clock.monotonic()) > 0 and self._is_finishing():
-            self._parts.bell.wait(left)
-        self._watch.stop()
+            self._parts.bell.wait(min(left, UNSAVED_SECONDS) if self._schedule.unsaved else left)
+        if self._schedule.unsaved:
+            LOGGER.error(LOST_WITH_US, self._schedule.unsaved)
+        self._watching.stop()
         with contextlib.suppress(OSError, JournalError):
             # What cannot be written now is written at the next start.
             self._refresh(self._parts.look())
@@ -154,7 +154,8 @@ class Runner:
         # Asked before: what ends meanwhile may let the next one go.
         was_busy = self.left_work_behind
         self._news.start(self._session.take_last(self._news.free))
-        return was_busy or self.left_work_behind
+        self._schedule.put_away()
+        return was_busy or self.left_work_behind or bool(self._schedule.unsaved)
 
     def _turn(self) -> float | None:
         """Do all that can be done now, and return how long there is nothing to do then.
@@ -163,25 +164,21 @@ class Runner:
         """
         try:
             self._work()
-            return self._seconds_to_next()
+            seconds = self._seconds_to_next()
         except DamagedJournalError:
             raise
         except (OSError, JournalError, WorkspaceError) as error:
-            if str(error) != self._trouble:
-                LOGGER.error("%s; it is tried again every %d s", error, TROUBLE_SECONDS)
-            self._trouble = str(error)
+            self._announcing.note_trouble(error, TROUBLE_SECONDS)
+            if self._is_ready:
+                with contextlib.suppress(OSError):
+                    self._announcing.say_where_we_stand()
             return TROUBLE_SECONDS
+        self._announcing.note_end()
+        return seconds
 
     def _work(self) -> None:
         self._keep_house()
-        if self._trouble is not None:
-            self._intake.start_over()
-            self._trouble = None
-        # In this order: an edit that was made before a file was dropped counts for that file.
-        self._intake.list_files()
-        self._reloading.look()
-        self._parts.settings.renew()
-        self._look_again = self._intake.take_batch()
+        hindered = self._take_in()
         if not self._is_stopping:
             self._schedule.start_due()
         standing = self._parts.look()
@@ -190,20 +187,45 @@ class Runner:
         if not self._is_stopping:
             # The derived files that hooks may read are written by now.
             self._news.start_due(standing)
+        for pool in (self._calls, self._hooks, self._parts.gates):
+            pool.start_missing()
+        if hindered is not None:
+            raise hindered
+        self._announcing.trouble = None
         if self._is_ready:
-            self._say_where_we_stand()
+            self._announcing.say_where_we_stand()
+
+    def _take_in(self) -> OSError | None:
+        """Look at the outbox and at edits; return what keeps us from files, for the rest can go on without them."""
+        try:
+            if self._announcing.trouble is not None:
+                self._intake.start_over()
+            # In this order: an edit that was made before a file was dropped counts for that file.
+            self._intake.list_files()
+            self._look_for_edits()
+            self._look_again = self._intake.take_batch()
+        except OSError as error:
+            self._look_for_edits()
+            return error
+        return None
+
+    def _look_for_edits(self) -> None:
+        self._reloading.look()
+        self._parts.settings.renew()
 
     def _keep_house(self) -> None:
         """Look whether folders are gone; the many that are not watched, once a second at most."""
         now = self._parts.clock.monotonic()
-        if self._trouble is not None or now >= self._folders_seen + FOLDERS_SECONDS:
+        if self._announcing.trouble is not None or now >= self._folders_seen + FOLDERS_SECONDS:
             self._parts.workspace.make_folders()
             self._folders_seen = now
         try:
-            self._watch.renew()
+            is_new = self._watching.renew()
         except OSError:
             self._parts.workspace.make_folders()
-            self._watch.renew()
+            is_new = self._watching.renew()
+        if is_new:
+            self._announcing.warn_of_network()
 
     def _refresh(self, standing: Standing) -> None:
         """Bring `results/` in step with the journal, once for all that has ended since."""
@@ -224,11 +246,17 @@ class Runner:
         standing = self._parts.look()
         instants = [self._schedule.next_instant(standing), self._news.next_instant(standing)]
         waits = [max(0.0, instant - standing.now) for instant in instants if instant is not None]
-        waits += [wait for wait in (self._look_again, self._reloading.seconds_to_look()) if wait is not None]
+        looks = (self._look_again, self._reloading.seconds_to_look(), self._poll_seconds())
+        waits += [wait for wait in looks if wait is not None]
         return min([*waits, LONGEST_SLEEP_SECONDS]) if waits else None
 
+    def _poll_seconds(self) -> float | None:
+        """Return how often to look at the folders unasked; None while the kernel tells."""
+        config = self._parts.config
+        return config.poll_seconds if config.watch == "polling" or self._watching.why_polling else None
+
     def _is_drained(self) -> bool:
-        if self.left_work_behind or self._look_again is not None or self._trouble is not None:
+        if self.left_work_behind or self._look_again is not None or self._announcing.trouble is not None:
             return False
         standing = self._parts.look()
         return self._news.is_settled and standing.news_due is None and not self._schedule.has_open_work(standing)
@@ -239,36 +267,13 @@ class Runner:
         return failed or any(journal.read(partial(tasks.any_open, now=now, standin=kind)) for kind in (True, False))
 
     def _set_watch(self) -> None:
-        workspace, ring = self._parts.workspace, self._parts.bell.ring
         try:
-            self._watch.add(workspace.outbox, ring)
-            self._watch.add(workspace.bell, ring)
-            self._watch.add(workspace.home, ring, names=frozenset({CONFIG_NAME, SECRETS_NAME}))
-            self._watch.start()
+            self._watching.begin()
         except OSError as error:
             raise WorkspaceError(
-                f"{workspace.home}: cannot be watched: {error}; raise fs.inotify.max_user_watches"
+                f"{self._parts.workspace.home}: cannot be watched: {hindrances.told(error)}"
             ) from error
-
-    def _say_where_we_stand(self) -> None:
-        """Let other processes know that we are at work, whom we ask, and whether tasks wait for a key."""
-        settings, catalogue = now = self._parts.settings.current, self._parts.catalogue
-        if now == self._told:
-            return
-        self._told = now
-        key_from = settings.origins.get("KIMI_API_KEY")
-        key = f"key from {key_from}" if key_from else "no key"
-        url, model = settings.values["KIMI_API_URL"], settings.values["KIMI_MODEL"]
-        kimi = f"{without_userinfo(url)}, {catalogue.named(model, url)}, {key}"[:LONGEST_TOLD]
-        holder = Holder(os.getpid(), ready=True, lacks_key=key_from is None, mark=settings.mark, kimi=kimi)
-        if holder == self._told_holder:
-            return
-        self._lock.say(holder)
-        self._told_holder = holder
-        if key_from is None:
-            LOGGER.warning("no KIMI_API_KEY: tasks for Kimi wait; set it in %s", self._parts.workspace.secrets_file)
-        if (about := catalogue.about(model, url)) is not None:
-            LOGGER.warning("KIMI_MODEL (%s): %s", settings.origins["KIMI_MODEL"], about)
+        self._announcing.warn_of_network()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._is_stopping:
@@ -278,3 +283,8 @@ class Runner:
     def _leave(self, number: int, _frame: FrameType | None) -> None:
         # The launcher sees that we are gone, and ends the hooks.
         os._exit(FORCED + number)
+
+
+def _watched(workspace: Workspace) -> Mapping[Path, frozenset[str] | None]:
+    names = frozenset({CONFIG_NAME, SECRETS_NAME})
+    return {workspace.outbox: None, workspace.bell: None, workspace.home: names}

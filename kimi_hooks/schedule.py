@@ -60,6 +60,15 @@ class Schedule:
         """Take a task to its end whose answer is on the disk already."""
         self._started.work(entry, partial(worker.carry_on, self._parts.fixed(), entry))
 
+    @property
+    def unsaved(self) -> int:
+        """How many answers are in memory only, for the disk does not take them."""
+        return self._started.unsaved.in_memory
+
+    def put_away(self) -> None:
+        """Try again to write them, as far as it is time to."""
+        self._started.put_away()
+
     def next_instant(self, standing: Standing) -> float | None:
         """Return when to look again, in seconds since 1970: a start, a retry, a free slot or a time-out."""
         instants: list[float | None] = list(self._started.deadlines())
@@ -68,6 +77,8 @@ class Schedule:
             if self._started.free:
                 instants.append(self._next_start(waiting, standing))
         instants.append(standing.pause.until if standing.pause else None)
+        left = self._started.unsaved.seconds_left()
+        instants.append(None if left is None else standing.now + left)
         if standing.reuse_due is not None and standing.reuse_due > standing.now:
             # Those whose time has come are being seen to, and ring when that is done.
             instants.append(standing.reuse_due)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from kimi_hooks import continuing, crash_points, ending, limits, slowing, worker
+from kimi_hooks import continuing, crash_points, ending, hindrances, limits, slowing, unsaved, worker
 from kimi_hooks.crash_points import Point
 from kimi_hooks.ending import Failure
 from kimi_hooks.errors import DamagedJournalError, JournalError, StoppingError
@@ -18,6 +18,7 @@ from kimi_hooks.pace import UnderWay
 from kimi_hooks.parts import Parts
 from kimi_hooks.pool import Pool
 from kimi_hooks.taken import UNKNOWN
+from kimi_hooks.unsaved import Unsaved
 
 AFTER_A_BUG_SECONDS = 60.0
 ANSWERED_SECONDS = 5.0
@@ -29,7 +30,8 @@ LATE_SECONDS = limits.WINDOW_SECONDS - 60.0
 class _Call:
     """A task in a thread, since `started_at`: its call has `left`, was `aborted` by a time-out, has been `answered`.
 
-    `cancelled`: somebody asked for the task's end.
+    `cancelled`: somebody asked for the task's end. `rest` puts away what came of it, from when that is known until it
+    is done.
     """
 
     entry: Entry
@@ -38,6 +40,7 @@ class _Call:
     aborted: bool = False
     answered: bool = False
     cancelled: bool = False
+    rest: Callable[[], object] | None = None
 
     @property
     def deadline_at(self) -> float | None:
@@ -76,6 +79,10 @@ class _Told:
     def answer(self) -> None:
         self._started.note_answer(self._call)
 
+    def finish(self, rest: Callable[[], object]) -> None:
+        self._call.rest = rest
+        rest()
+
 
 class Started:
     """Runs tasks in a pool of threads. `is_slowed` is to be kept true while the queue is slowed."""
@@ -85,11 +92,17 @@ class Started:
         self._pool = pool
         self._calls: set[_Call] = set()
         self._troubled: dict[str, tuple[Entry, Exception]] = {}
+        self.unsaved = Unsaved(parts)
         self.is_slowed = False
 
     @property
     def free(self) -> int:
-        """How many calls may start: an answer that is being put away has left its place to the next one."""
+        """How many calls may start: an answer that is being put away has left its place to the next one.
+
+        None while there is an answer that the disk does not take.
+        """
+        if self.unsaved.in_memory:
+            return 0
         under_way = sum(not call.answered for call in list(self._calls))
         return max(0, min(self._pool.free, self._parts.config.limits.concurrency - under_way))
 
@@ -168,11 +181,28 @@ class Started:
 
         What raises here leaves the task where it is: the next turn comes back to it.
         """
+        self.put_away()
         for entry, error in list(self._troubled.values()):
             found = self._parts.journal.read(partial(tasks.get, task_id=entry.id)) or entry
             if not tasks.is_ended(found):
                 self._settle(found, error)
             del self._troubled[entry.id]
+
+    def put_away(self) -> None:
+        """Try again to write what came of calls and could not be written."""
+        for entry, rest in self.unsaved.take_due():
+            call = _Call(entry, self._parts.clock.now(), answered=True, rest=rest)
+            self._submit(call, partial(self._put_away, self._parts.fixed(), entry, rest))
+
+    def _put_away(self, parts: Parts, entry: Entry, rest: Callable[[], object]) -> None:
+        try:
+            unsaved.put_away(parts, entry, rest)
+        except (OSError, JournalError):
+            raise
+        except BaseException:
+            self.unsaved.forget(entry.id)
+            raise
+        self.unsaved.settled(entry.id)
 
     def _settle(self, entry: Entry, error: Exception) -> None:
         now, write = self._parts.clock.now(), self._parts.journal.write
@@ -202,6 +232,12 @@ class Started:
         except DamagedJournalError:
             # The runner tells of it, and leaves: the next one goes by what is on the disk.
             LOGGER.warning("%s: left as it is, since the journal is damaged", call.entry.id)
+        except (OSError, JournalError) as error:
+            if call.rest is not None:
+                self.unsaved.add(call.entry, call.rest, error)
+            else:
+                LOGGER.error("%s: could not be carried on: %s", call.entry.id, hindrances.told(error))
+                self._troubled[call.entry.id] = (call.entry, error)
         except Exception as error:  # noqa: BLE001 - the task must not be lost to it
             LOGGER.exception("%s: could not be carried on", call.entry.id)
             self._troubled[call.entry.id] = (call.entry, error)

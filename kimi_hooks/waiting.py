@@ -11,10 +11,13 @@ from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.store import Journal, open_existing
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.outbox.folder import is_claimed, is_dropped
-from kimi_hooks.watcher import Bell, Watch
+from kimi_hooks.watcher import Bell
+from kimi_hooks.watching import Watching
 from kimi_hooks.workspace import Workspace
 
 DROPPED = "dropped"
+# Where the kernel has no watch left to give.
+POLL_SECONDS = 2.0
 NO_SUCH_TASK = "no such task in {home}; `status` lists the open ones, results/ has a file for each that has ended"
 
 
@@ -45,9 +48,10 @@ def wait(
     us. `on_pause` is told when the queue is paused meanwhile, but not of the pause `told`, of which somebody knows.
     Raises UnknownTaskError and WaitTimedOutError.
     """
-    bell, watch = Bell(), Watch()
-    watch.add(workspace.results, bell.ring)
-    watch.start()
+    workspace.make_folders()
+    bell = Bell()
+    watch = Watching({workspace.results: None}, bell.ring, clock)
+    watch.begin()
     try:
         return _wait(workspace, task_ids, timeout, clock, bell, watch, _Teller(on_pause, told))
     finally:
@@ -75,7 +79,7 @@ def _wait(
     timeout: float | None,
     clock: Clock,
     bell: Bell,
-    watch: Watch,
+    watch: Watching,
     teller: _Teller,
 ) -> list[Entry]:
     end = None if timeout is None else clock.monotonic() + timeout
@@ -96,7 +100,8 @@ def _wait(
         workspace.make_folders()
         # What ended while a folder was not watched made no sound: after a renewal, look before waiting.
         if not watch.renew():
-            bell.wait(left)
+            looks = (left, watch.seconds_to_look(POLL_SECONDS))
+            bell.wait(min((seconds for seconds in looks if seconds is not None), default=None))
 
 
 def _is_held_up(found: Entry | str, pause: Pause) -> bool:

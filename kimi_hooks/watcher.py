@@ -120,6 +120,9 @@ class Watch:
         if self._observer.is_alive():
             self._observer.stop()
             self._observer.join()
+        else:
+            # One that could not be started may have set some of its watches.
+            self._observer.unschedule_all()
 
     def _set(self, watched: _Watched) -> None:
         identity = _identity(watched.folder)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
 from operator import or_
 
+from watchdog.events import DirDeletedEvent
 from watchdog.observers.inotify import InotifyEmitter
 from watchdog.observers.inotify_c import InotifyConstants, Mask
 from watchdog.observers.inotify_move_event_grouper import (
@@ -43,8 +45,12 @@ class DoorbellEmitter(InotifyEmitter):
         super().on_thread_start()
         if self._inotify is not None:
             # What came in between is not lost: whoever sets a watch looks into the folder afterwards.
-            grouper = _Unpaired(each_counts=self._event_filter is not None)
+            grouper = _Unpaired(self._note_move, each_counts=self._event_filter is not None)
             self._inotify._move_event_grouper = grouper  # noqa: SLF001 - there is no other way in
+
+    def _note_move(self) -> None:
+        """Say that the folder has gone: watchdog hears of its move and tells nobody."""
+        self.queue_event(DirDeletedEvent(self.watch.path))
 
 
 class _Unpaired(InotifyMoveEventGrouper):
@@ -56,8 +62,9 @@ class _Unpaired(InotifyMoveEventGrouper):
     the square of its size. Dotfiles are never left out: where they count, each counts by its name.
     """
 
-    def __init__(self, *, each_counts: bool) -> None:
+    def __init__(self, on_moved: Callable[[], None], *, each_counts: bool) -> None:
         super().__init__()
+        self._on_moved = on_moved
         self._each_counts = each_counts
         self._is_waiting = False
 
@@ -65,6 +72,8 @@ class _Unpaired(InotifyMoveEventGrouper):
         return None
 
     def put_event(self, event: PathedInotifyEvent) -> None:
+        if event.ev.is_move_self:
+            self._on_moved()
         if _is_plain(event) and not self._each_counts:
             if self._is_waiting:
                 return

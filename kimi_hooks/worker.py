@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, Protocol
 
 from kimi_hooks import (
@@ -14,27 +15,23 @@ from kimi_hooks import (
     conversation,
     crash_points,
     ending,
+    failing,
     gates,
     judging,
-    notifying,
-    slowing,
 )
-from kimi_hooks.clock import iso, kimi_day
+from kimi_hooks.clock import iso
 from kimi_hooks.crash_points import Point
 from kimi_hooks.ending import CANCELLED, Failure, end, unsent
 from kimi_hooks.errors import JournalError, TaskError
 from kimi_hooks.events import PROMPT, STOP
-from kimi_hooks.journal import facts, sends, tasks
 from kimi_hooks.journal import gates as standing
-from kimi_hooks.journal.facts import Slowed
+from kimi_hooks.journal import sends, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.kimi.client import Answer, Endpoint
 from kimi_hooks.kimi.failure import CallFailedError, without_userinfo
-from kimi_hooks.kimi.failure import Failure as CallFailure
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
-from kimi_hooks.results import NO_TURN
 from kimi_hooks.taken import NOTHING, UNKNOWN, UNSENT, Call, Taken
 from kimi_hooks.task import Task
 
@@ -56,12 +53,15 @@ class Watcher(Protocol):
 
     def answer(self) -> None: ...
 
+    def finish(self, rest: Callable[[], None]) -> None: ...
+
 
 def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
     """Take an executing task to its end, to its next call, or back to the queue.
 
     `watcher.renew` is called when the task's time begins anew, `watcher.answer` once Kimi has answered and nothing more
-    is asked. Not after a failure: what it means for the calls of others is settled first.
+    is asked. Not after a failure: what it means for the calls of others is settled first. `watcher.finish` is given
+    what puts the answer away, to be done now, and again while the disk does not take it.
     """
     if entry.attempts > 1 and _resume(parts, entry, task):
         return
@@ -81,14 +81,14 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
         if watcher.is_cancelled:
             _end_cut(parts, entry, task, endpoint, error, watcher)
             return
-        if not watcher.has_left and _is_ours(error.failure):
-            end(parts, unsent(entry), task, None, _told(error.failure), UNSENT)
+        if not watcher.has_left and failing.is_ours(error.failure):
+            end(parts, unsent(entry), task, None, failing.told(error.failure), UNSENT)
             return
         took = billing.of_failure(parts, endpoint, task, error) if watcher.has_left else NOTHING
-        settle_failure(parts, entry, task, error, took, mark)
+        watcher.finish(partial(failing.settle, parts, entry, task, error, took, mark))
     else:
         watcher.answer()
-        take(parts, entry, task, turn, call)
+        watcher.finish(partial(take, parts, entry, task, turn, call))
 
 
 def _end_cut(
@@ -96,7 +96,14 @@ def _end_cut(
 ) -> None:
     """End a task whose call was ended because somebody cancelled it, with what had come of the answer."""
     if watcher.has_left:
-        end(parts, entry, task, _arrived(error), CANCELLED, Call(billing.of_failure(parts, endpoint, task, error)))
+        end(
+            parts,
+            entry,
+            task,
+            failing.arrived(error),
+            CANCELLED,
+            Call(billing.of_failure(parts, endpoint, task, error)),
+        )
     else:
         end(parts, unsent(entry), task, None, CANCELLED, UNSENT)
 
@@ -161,7 +168,7 @@ def expire(parts: Parts, entry: Entry) -> None:
     """End a waiting task whose own time-out has passed."""
     if not ending.carry_on(parts, entry):
         task = _task_of(parts, entry)
-        end(parts, entry, task, None, timed_out(task))
+        end(parts, entry, task, None, failing.timed_out(task))
 
 
 def cancel(parts: Parts, entry: Entry) -> None:
@@ -207,85 +214,6 @@ def _task_of(parts: Parts, entry: Entry) -> Task:
     except ValueError as error:
         LOGGER.error("%s: its row cannot be read: %s", entry.id, error)
         return Task(prompt="(the row of this task cannot be read)", name=entry.name, group=entry.group)
-
-
-def settle_failure(parts: Parts, entry: Entry, task: Task, error: CallFailedError, took: Taken, mark: str) -> None:
-    """Decide what a failed call means: the queue waits, the task is tried again, or it ends.
-
-    `took` is what the call took, `mark` stands for the key and address that it went out with.
-    """
-    failure = error.failure
-    if failure.action == "pause" and not entry.standin:
-        _pause(parts, entry, failure, took, facts.Pause(failure.kind, failure.message, mark))
-    elif failure.until_next_day and not entry.standin:
-        until = kimi_day(parts.clock.now())
-        _pause(parts, entry, failure, took, facts.Pause(failure.kind, failure.message, until=until))
-    elif failure.action == "retry" and entry.failures < parts.config.retry.max_attempts:
-        _retry(parts, entry, failure, took)
-    else:
-        if failure.kind in slowing.KINDS:
-            # It ends this task; the others must be spared all the same.
-            parts.journal.write(lambda db: slowing.slow_down(db, parts, entry, failure, parts.clock.now()))
-        told = timed_out(task) if failure.kind == "timeout" else _told(_hinted(parts, task, failure))
-        end(parts, entry, task, _arrived(error), told, Call(took))
-
-
-def _hinted(parts: Parts, task: Task, failure: CallFailure) -> CallFailure:
-    """Add what the catalogue knows of a model that is not there."""
-    asked = task.model or parts.settings.current.values["KIMI_MODEL"]
-    hint = addressee.hint(parts.catalogue, asked) if failure.kind == "model_not_found" else None
-    return replace(failure, message=f"{failure.message} {hint}") if hint else failure
-
-
-def _is_ours(failure: CallFailure) -> bool:
-    """Tell whether a call that has not left was refused by ourselves, for good: none was made."""
-    return failure.action == "never" and failure.http_status is None and failure.kind != "timeout"
-
-
-def timed_out(task: Task) -> Failure:
-    return Failure("timeout", f"no complete answer within {task.timeout:g} s of the first call; raise `timeout`")
-
-
-def _retry(parts: Parts, entry: Entry, failure: CallFailure, took: Taken) -> None:
-    """Let the task wait for another try; where Kimi asks for patience, all tasks wait."""
-    now = parts.clock.now()
-    due_at = now + max(parts.pause_after(entry.failures), failure.retry_after or 0.0)
-
-    def retry(db: Connection) -> tuple[float, Slowed | None]:
-        slowed = slowing.slow_down(db, parts, entry, failure, now) if failure.kind in slowing.KINDS else None
-        tasks.take(db, entry, None, took, now)
-        tasks.retry_at(db, entry.id, slowed.until if slowed else due_at, failure.message)
-        return slowed.until if slowed else due_at, slowed
-
-    due_at, slowed = parts.journal.write(retry)
-    parts.bell.ring()
-    again_in, request = f"{due_at - now:.1f}s", failure.request_id
-    transition(entry.id, "retryable", attempt=entry.attempts, again_in=again_in, request=request, why=failure.message)
-    if slowed is not None and slowed.since == now:
-        LOGGER.warning("%s", slowing.told(failure, slowed.until - now))
-
-
-def _pause(parts: Parts, entry: Entry, failure: CallFailure, took: Taken, pause: facts.Pause) -> None:
-    """Pause the queue for a reason that is not the task's: the task is as if it had not been sent."""
-
-    def put_back(db: Connection) -> None:
-        notifying.pause(db, parts.newest_config, pause, parts.clock.now())
-        tasks.take(db, entry, None, took, parts.clock.now())
-        tasks.put_back(db, entry.id, pause.why)
-
-    parts.journal.write(put_back)
-    parts.bell.ring()
-    request = f" request={failure.request_id}" if failure.request_id else ""
-    LOGGER.error("%s queue paused (%s)%s: %s", entry.id, pause.reason, request, pause.why)
-
-
-def _arrived(error: CallFailedError) -> dict[str, Any] | None:
-    """Return what had come of an answer that failed."""
-    return {**NO_TURN, "text": error.partial} if error.partial else None
-
-
-def _told(failure: CallFailure) -> Failure:
-    return Failure(failure.kind, failure.message, failure.http_status, failure.request_id)
 
 
 def _deadline(parts: Parts, entry: Entry) -> float | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kimi_hooks import atomic, config_note
+from kimi_hooks import atomic, config_note, hindrances
 from kimi_hooks.config_note import Basics
 from kimi_hooks.errors import ConfigError, WorkspaceError
 
@@ -144,7 +144,9 @@ class Workspace:
             for folder in self.working_folders():
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise WorkspaceError(f"{self.home}: cannot make the workspace's folders: {error}") from error
+            raise WorkspaceError(
+                f"{self.home}: cannot make the workspace's folders: {hindrances.told(error)}"
+            ) from error
 
 
 def find(option: str | None, environ: Mapping[str, str], cwd: Path) -> Workspace:

@@ -93,11 +93,14 @@ class House:
         """Return a runner in a thread of this process, as a context manager."""
         return Running(Runner(parts or self.parts(clock)))
 
-    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
-        """Start the real program's runner as a process of its own and wait until it is ready."""
+    def start(self, *arguments: str, within: Sequence[str] = (), **environ: str) -> subprocess.Popen[bytes]:
+        """Start the real program's runner as a process of its own and wait until it is ready.
+
+        `within` is what starts it, in another place.
+        """
         ready, told = os.pipe()
         child = subprocess.Popen(
-            [PROGRAM, "--home", str(self.home), "run", *arguments],
+            [*within, PROGRAM, "--home", str(self.home), "run", *arguments],
             env={**self.environ, **environ, "KIMI_HOOKS_READY_FD": str(told)},
             pass_fds=(told,),
             stdout=subprocess.DEVNULL,
@@ -109,10 +112,12 @@ class House:
             assert pipe.read(1) == b"1", self.log
         return child
 
-    def call(self, *arguments: str, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[str]:
+    def call(
+        self, *arguments: str, stdin: bytes = b"", within: Sequence[str] = (), **environ: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run a verb of the real program in the workspace."""
         finished = subprocess.run(
-            [PROGRAM, "--home", str(self.home), *arguments],
+            [*within, PROGRAM, "--home", str(self.home), *arguments],
             env={**self.environ, **environ},
             input=stdin,
             capture_output=True,

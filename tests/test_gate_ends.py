@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kimi_hooks import results, schedule, started
+from kimi_hooks import results, schedule, started, unsaved
 from kimi_hooks.errors import JournalError
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import Journal
@@ -74,6 +74,7 @@ def test_what_a_gate_has_decided_waits_for_a_results_folder_that_is_away(
     monkeypatch.setattr(results, "write", count)
     monkeypatch.setattr(schedule, "AGAIN_SECONDS", 0.05)
     monkeypatch.setattr(started, "ANSWERED_SECONDS", 0.05)
+    monkeypatch.setattr(unsaved, "AGAIN_SECONDS", 0.05)
     # At Stop only a guard that fails ends the task.
     house.hook(REFUSES_ONCE.replace("exit 2", "exit 3"), event=event, onFailure="block")
     far = house.home / "far"

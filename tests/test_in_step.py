@@ -74,7 +74,7 @@ def test_an_ack_that_could_not_be_listed_is_listed_at_the_next_turn(
         pending.unlink()
         pending.mkdir()
         _acknowledge(house, house.entry().id)
-        until(lambda: running.runner._trouble is not None)
+        until(lambda: running.runner._announcing.trouble is not None)
         pending.rmdir()
         until(pending.is_file)
         until(lambda: _names(house) == [])

@@ -124,7 +124,7 @@ def test_a_result_that_cannot_be_written_is_written_later(house: House, monkeypa
         house.drop("kimi-1700000000-aaaaaaaa.md", "x")
         assert house.kimi.wait_for(1)
         house.point_results_to(blocked)
-        until(lambda: running.runner._trouble is not None and not running.runner._calls.busy)
+        until(lambda: running.runner._announcing.trouble is not None and not running.runner._calls.busy)
         house.point_results_to(real)
         (entry,) = house.wait("kimi-1700000000-aaaaaaaa")
     assert entry.outcome is Outcome.DONE
@@ -193,7 +193,7 @@ def test_a_journal_that_is_held_is_waited_for(house: House) -> None:
     with house.running(parts=parts) as running:
         other.execute("BEGIN IMMEDIATE")
         house.drop("kimi-1700000000-aaaaaaaa.md", "x")
-        until(lambda: running.runner._trouble is not None)
+        until(lambda: running.runner._announcing.trouble is not None)
         other.execute("ROLLBACK")
         other.close()
         (entry,) = house.wait("kimi-1700000000-aaaaaaaa")

@@ -110,6 +110,9 @@ def _status(workspace: Workspace, journal: Journal, holder: Holder | None, held_
             "pid": holder.pid if holder is not None and is_running else None,
             "stopping": holder is not None and holder.is_stopping,
         },
+        "watching": None if not is_running or holder is None else "polling" if holder.polling else "kernel",
+        "watching_why": holder.polling or None if holder is not None and is_running else None,
+        "trouble": holder.trouble or None if holder is not None and is_running else None,
         "kimi": holder.kimi if holder is not None and is_running else None,
         "paused": pause.reason if pause else None,
         "paused_why": pause.why if pause else None,
@@ -155,8 +158,8 @@ def _print(workspace: Workspace, status: dict[str, Any], held_up: _HeldUp) -> No
         click.echo("           until that is mended, the runner goes on with what was there before")
     at_work = "finishing what runs, then it stops" if runner["stopping"] else "running"
     click.echo(f"runner     {at_work} (process {runner['pid']})" if runner["pid"] else f"runner     {stopped}")
-    if status["kimi"]:
-        click.echo(f"kimi       {status['kimi']}")
+    for line in _about_runner(status):
+        click.echo(line)
     for line in _hold_ups(workspace, held_up, status["tasks"]):
         click.echo(line)
     if status["unknown"]:
@@ -175,6 +178,16 @@ def _unknown_told(workspace: Workspace, count: int) -> str:
     whose = "the answer of 1 task is not known" if count == 1 else f"the answers of {count} tasks are not known"
     again, end = spelt(workspace, "release ID"), spelt(workspace, "cancel ID")
     return f"{whose}, since the runner died; send one again, which may pay twice: {again}; end one: {end}"
+
+
+def _about_runner(status: dict[str, Any]) -> Iterator[str]:
+    """Say what hinders the runner, how it is woken where that is not by the kernel, and whom it asks."""
+    if status["trouble"]:
+        yield f"trouble    {status['trouble']}"
+    if status["watching"] == "polling":
+        yield f"watching   polling ({status['watching_why']})"
+    if status["kimi"]:
+        yield f"kimi       {status['kimi']}"
 
 
 def _way_back(workspace: Workspace, status: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from kimi_hooks import crash_points
 from kimi_hooks.crash_points import Point
 from kimi_hooks.errors import DamagedJournalError, JournalError, WorkspaceError
-from kimi_hooks.journal import damage
+from kimi_hooks.journal import damage, holders
 from kimi_hooks.journal.schema import MIGRATIONS
 
 T = TypeVar("T")
@@ -163,7 +163,8 @@ class Journal:
                 raise self._damage from error
             if not isinstance(error, sqlite3.OperationalError) or "no such" in str(error):
                 raise
-            raise JournalError(f"the journal cannot be used: {error}; it is tried again") from error
+            told = holders.told(getattr(error, "sqlite_errorname", ""), str(error), self._file)
+            raise JournalError(told) from error
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
@@ -176,6 +177,8 @@ def _not_opened(file: Path | None, error: Exception) -> Exception:
         return damage.error(file, str(error))
     if file is not None and (what := damage.no_journal(file)):
         return damage.error(file, what)
+    if isinstance(error, sqlite3.OperationalError):
+        return WorkspaceError(holders.told(getattr(error, "sqlite_errorname", ""), str(error), file))
     return WorkspaceError(f"{file}: the journal cannot be opened: {error}; see whose it is and whether there is room")
 
 

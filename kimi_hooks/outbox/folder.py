@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kimi_hooks import atomic, crash_points
+from kimi_hooks import atomic, crash_points, hindrances, mounts
 from kimi_hooks.clock import Clock
 from kimi_hooks.crash_points import Point
 from kimi_hooks.logs import LOGGER, visible
@@ -52,7 +52,8 @@ class Outbox:
         self.settle_seconds = settle_seconds
         self._still: dict[str, _Stillness] = {}
         self._warned: set[str] = set()
-        self._failed: dict[str, int] = {}
+        self._failed: dict[str, tuple[int, ...]] = {}
+        self._is_remote: dict[int, bool] = {}
 
     def arrived(self) -> list[str]:
         """Return the names of the files in order of arrival, whole or not. Raises OSError when there is no listing."""
@@ -77,16 +78,19 @@ class Outbox:
         A file whose stem is a well-formed id that `is_known` has never seen keeps that id.
         """
         claims: list[Claim] = []
-        for name in names:
-            stem = name.rpartition(".")[0]
-            keeps_id = is_id(stem) and not any(claim.task_id == stem for claim in claims) and not is_known(stem)
-            task_id = stem if keeps_id else new_id(self._clock.now())
-            claim = self._try_to_move(name, task_id)
-            claims += [claim] if claim else []
-        if claims:
-            atomic.sync_folder(self._folder)
-            atomic.sync_folder(self._incoming)
-            crash_points.reached(Point.CLAIM_SYNCED)
+        try:
+            for name in names:
+                stem = name.rpartition(".")[0]
+                keeps_id = is_id(stem) and not any(claim.task_id == stem for claim in claims) and not is_known(stem)
+                task_id = stem if keeps_id else new_id(self._clock.now())
+                claim = self._try_to_move(name, task_id)
+                claims += [claim] if claim else []
+        finally:
+            # Also when the next one cannot be moved: those before it get their rows all the same.
+            if claims:
+                atomic.sync_folder(self._folder)
+                atomic.sync_folder(self._incoming)
+                crash_points.reached(Point.CLAIM_SYNCED)
         return claims
 
     def claimed_before(self) -> list[Claim]:
@@ -109,7 +113,15 @@ class Outbox:
                 with contextlib.suppress(FileNotFoundError):
                     if self._is_task(entry):
                         found.append((entry.stat(follow_symlinks=False), entry.name))
-        return [(status, name) for status, name in found if self._failed.get(name) != status.st_ctime_ns]
+        if not self._failed:
+            return found
+        rights = self._rights()
+        return [(status, name) for status, name in found if self._failed.get(name) != (status.st_ctime_ns, *rights)]
+
+    def _rights(self) -> tuple[int, ...]:
+        """Return what decides whether files may be moved out of the one folder and into the other. Raises OSError."""
+        both = self._folder.stat(), self._incoming.stat()
+        return tuple(number for status in both for number in (status.st_mode, status.st_uid, status.st_gid))
 
     def _is_task(self, entry: os.DirEntry[str]) -> bool:
         if entry.name.startswith(".") or entry.name.endswith(IGNORED_ENDINGS) or entry.is_dir(follow_symlinks=False):
@@ -127,11 +139,18 @@ class Outbox:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
             return True
-        open_for_writing = atomic.held_open(path) if status.st_size else None
+        is_told = status.st_size and not self._lies_elsewhere(status.st_dev)
+        open_for_writing = atomic.held_open(path) if is_told else None
         if open_for_writing is None:
             return self._has_settled(path.name, status)
         self._still.pop(path.name, None)
         return not open_for_writing
+
+    def _lies_elsewhere(self, device: int) -> bool:
+        """Tell whether other machines write there: of them the kernel's leases know nothing."""
+        if device not in self._is_remote:
+            self._is_remote[device] = mounts.network_type_of(device) is not None
+        return self._is_remote[device]
 
     def _has_settled(self, name: str, status: os.stat_result) -> bool:
         now = self._clock.monotonic()
@@ -142,7 +161,10 @@ class Outbox:
         return now - known.since >= self.settle_seconds
 
     def _try_to_move(self, name: str, task_id: str) -> Claim | None:
-        """Claim the file unless it has gone or is not complete; one that cannot be moved is left until it changes."""
+        """Claim the file unless it has gone or is not complete; one that cannot be moved is left until it changes.
+
+        Raises OSError where the fault is not the file's.
+        """
         path = self._folder / name
         try:
             return self._move(name, task_id) if self._is_complete(path) else None
@@ -151,9 +173,12 @@ class Outbox:
                 raise
             return None
         except OSError as error:
-            LOGGER.error("outbox/%s cannot be taken and stays there: %s", visible(name), error)
+            if hindrances.is_want(error) or not self._incoming.is_dir():
+                raise
+            told = hindrances.told(error)
+            LOGGER.error("outbox/%s cannot be taken and stays there: %s", visible(name), visible(told))
             with contextlib.suppress(OSError):
-                self._failed[name] = path.lstat().st_ctime_ns
+                self._failed[name] = (path.lstat().st_ctime_ns, *self._rights())
             return None
 
     def _move(self, name: str, task_id: str) -> Claim:
