@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kimi_hooks.errors import TaskError
 from kimi_hooks.file_kind import HEAD_BYTES, Kind, kind_of
-from kimi_hooks.workspace import SECRETS_NAME, Workspace
+from kimi_hooks.workspace import SECRETS_NAME, Workspace, is_guarded
 
 # "Each file must not exceed 100 MB" (Kimi platform docs, "Files", November 2026). A MB is taken for the smaller one.
 DOCUMENT_BYTES = 100_000_000
@@ -128,9 +128,8 @@ def _check_place(name: str, path: Path, roots: Sequence[Path], workspace: Worksp
 
 
 def _is_secret(path: Path, workspace: Workspace) -> bool:
-    """Tell whether it is a file of secrets, by its name or as a second name of ours."""
-    ours = workspace.secrets_file
-    return path.name == SECRETS_NAME or (path.exists() and ours.exists() and path.samefile(ours))
+    """Tell whether it is a file of secrets or the journal, by its name or as a second name of one."""
+    return path.name == SECRETS_NAME or is_guarded(workspace, path)
 
 
 def _roots(workspace: Workspace, allowed: Sequence[str] | None, sent_from: Path | None) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from kimi_hooks.workspace import SECRETS_NAME, Workspace
+from kimi_hooks.workspace import Workspace, agents_secrets
 
 DEFAULTS: Mapping[str, str] = {
     "KIMI_API_URL": "https://api.moonshot.cn/v1",
@@ -90,7 +90,7 @@ def _others(files: Iterable[Mapping[str, str | None]]) -> dict[str, str]:
 
 def secrets_files(workspace: Workspace, user_home: Path) -> tuple[Path, Path]:
     """Return the files that may hold secrets, the nearer one first."""
-    return workspace.secrets_file, user_home / ".openclaw" / "workspace" / SECRETS_NAME
+    return workspace.secrets_file, agents_secrets(user_home)
 
 
 def _secrets_in(file: Path) -> dict[str, str | None]:

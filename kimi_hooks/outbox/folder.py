@@ -127,7 +127,9 @@ class Outbox:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
             return True
-        open_for_writing = atomic.held_open(path) if status.st_size else None
+        # A file with two names may be the journal, which must not be opened to be asked.
+        may_ask = status.st_size and status.st_nlink == 1
+        open_for_writing = atomic.held_open(path) if may_ask else None
         if open_for_writing is None:
             return self._has_settled(path.name, status)
         self._still.pop(path.name, None)
