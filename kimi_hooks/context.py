@@ -23,6 +23,8 @@ IMAGES_BYTES = 70_000_000
 _CHUNK = 1024 * 1024
 # A longer message is not read.
 _MOST_NAMED = 10
+# Linux calls them plain files, and they are views of processes (their environment too) and of the machine.
+_OF_THE_KERNEL = tuple(map(Path, ("/proc", "/sys", "/dev")))
 
 
 @dataclass(frozen=True)
@@ -207,5 +209,5 @@ def _opened(path: Path) -> Iterator[int]:
 def _check_plain(path: Path, mode: int) -> None:
     if stat.S_ISDIR(mode):
         raise TaskError(f"context {path}: is a folder; name the files in it")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(mode) or any(path.is_relative_to(folder) for folder in _OF_THE_KERNEL):
         raise TaskError(f"context {path}: is not a plain file; give a file with the content itself")

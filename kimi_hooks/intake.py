@@ -30,7 +30,9 @@ from kimi_hooks.workspace import is_guarded
 BATCH = 64
 LARGE_DRAIN = 1000
 LOOK_AGAIN_SECONDS = 1.0
-_GUARDED = "is a second name of a file of secrets or of the journal, which is not read; drop a file with the text itself"
+_GUARDED = (
+    "is a second name of a file of secrets or of the journal, which is not read; drop a file with the text itself"
+)
 
 
 @dataclass(frozen=True)
