@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
+from io import TextIOWrapper
 
 import click
 
@@ -67,6 +68,10 @@ def group(obj: Home, home: str | None) -> None:
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 expected failure, 2 wrong usage, 3 a bug, 130 interrupted."""
     home = Home()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A file's name may be no text, and a terminal need not know every character.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = group.main(standalone_mode=False, obj=home)
     except click.exceptions.Abort:
@@ -75,7 +80,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except KimiHooksError as error:
-        click.echo(f"kimi-hooks: {error}", err=True)
+        click.echo(f"kimi-hooks: {_harmless(error)}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not complain of it at exit.
@@ -83,13 +88,21 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         # A file of another user, a full disk, a folder that has gone: the message of the system names it.
-        click.echo(f"kimi-hooks: {error}; see whose it is and whether there is room", err=True)
+        click.echo(f"kimi-hooks: {_harmless(error)}; see whose it is and whether there is room", err=True)
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the one place that catches everything
         where = _log_bug(home)
-        click.echo(f"kimi-hooks: a bug, please report it with {where}: {type(error).__name__}: {error}", err=True)
+        told = f"{type(error).__name__}: {_harmless(error)}"
+        click.echo(f"kimi-hooks: a bug, please report it with {where}: {told}", err=True)
         sys.exit(BUG)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _harmless(error: Exception) -> str:
+    """Return its message without what could steer a terminal: it may quote a file, a hook or Kimi."""
+    from kimi_hooks.show import harmless  # noqa: PLC0415 - only when something went wrong
+
+    return harmless(str(error))
 
 
 def _log_bug(home: Home) -> str:
@@ -98,7 +111,7 @@ def _log_bug(home: Home) -> str:
 
     try:
         file = home.find().log_file
-        with file.open("a", encoding="utf-8") as log:
+        with file.open("a", encoding="utf-8", errors="backslashreplace") as log:
             log.write(traceback.format_exc())
     except (OSError, KimiHooksError):
         traceback.print_exc()

@@ -35,7 +35,8 @@ class _OneLine(logging.Formatter):
         for secret in self._secrets():
             if len(secret) >= MIN_SECRET_CHARACTERS:
                 line = line.replace(secret, "***")
-        return line if record.exc_info else visible(line)
+        # The lines of a traceback stay lines, but its message may quote anything.
+        return "\n".join(map(visible, line.split("\n"))) if record.exc_info else visible(line)
 
 
 class _Lines(logging.StreamHandler[TextIO]):

@@ -147,15 +147,15 @@ def _print(workspace: Workspace, status: dict[str, Any], held_up: _HeldUp) -> No
     stopped = f"stopped; start it with: {spelt(workspace, 'run --detach')}"
     click.echo(f"workspace  {status['home']}")
     if status["config_error"]:
-        click.echo(f"config     {status['config_error']}")
+        click.echo(f"config     {harmless(status['config_error'])}")
     for broken in status["broken_templates"]:
-        click.echo(f"template   {broken['message']}")
+        click.echo(f"template   {harmless(broken['message'])}")
     if runner["pid"] and (status["config_error"] or status["broken_templates"]):
         click.echo("           until that is mended, the runner goes on with what was there before")
     at_work = "finishing what runs, then it stops" if runner["stopping"] else "running"
     click.echo(f"runner     {at_work} (process {runner['pid']})" if runner["pid"] else f"runner     {stopped}")
     if status["kimi"]:
-        click.echo(f"kimi       {status['kimi']}")
+        click.echo(f"kimi       {harmless(status['kimi'])}")
     for line in _hold_ups(workspace, held_up, status["tasks"]):
         click.echo(line)
     click.echo("tasks      " + (_counts(status["tasks"]) or "none yet"))

@@ -76,17 +76,17 @@ def _links(house: House, agents_home: Path) -> Iterator[Made]:
         "to-the-outbox": home / "outbox",
         "to-itself": Path("to-itself.md"),
     }.items():
-        yield Made(f"{name}.md", LINK, lambda path, target=target: path.symlink_to(target))
+        yield Made(f"{name}.md", LINK, _link(target))
     for name, target in {
         "hard-link-to-secrets": house.workspace.secrets_file,
         "hard-link-to-the-agents-secrets": agents_home / ".openclaw" / "workspace" / ".env.kimi",
         "hard-link-to-the-journal": journal,
         "hard-link-to-the-log-of-the-journal": journal.with_name("journal.db-wal"),
     }.items():
-        yield Made(f"{name}.txt", GUARDED, lambda path, target=target: os.link(target, path))
+        yield Made(f"{name}.txt", GUARDED, _second_name(target))
     ordinary = home / "ordinary.txt"
     ordinary.write_text("two names, no secret")
-    yield Made("hard-link-to-a-text.txt", ANSWERED, lambda path: os.link(ordinary, path))
+    yield Made("hard-link-to-a-text.txt", ANSWERED, _second_name(ordinary))
 
 
 def _odd_kinds() -> Iterator[Made]:
@@ -97,7 +97,7 @@ def _odd_kinds() -> Iterator[Made]:
     yield Made("no-ending", LEFT, _with("x"))
     yield Made("script.sh", LEFT, _with("touch ../outside/ran"))
     yield Made("being-written.md.part", LEFT, _with("x"))
-    yield Made("run-bit.md", ANSWERED, lambda path: (path.write_text("x"), path.chmod(0o6755)))
+    yield Made("run-bit.md", ANSWERED, _with("x", mode=0o6755))
 
 
 def _names() -> Iterator[Made]:
@@ -130,9 +130,9 @@ def _names() -> Iterator[Made]:
 
 def _large() -> Iterator[Made]:
     yield Made("11-mib.md", "is larger than", _with("x" * 11 * MEBIBYTE))
-    yield Made("a-tebibyte.md", "is larger than", lambda path: (path.touch(), os.truncate(path, 2**40)))
+    yield Made("a-tebibyte.md", "is larger than", _sparse(2**40))
     yield Made("one-line-of-9-mib.md", "holds", _with("x" * 9 * MEBIBYTE))
-    yield Made("nuls-1-mib.md", "NUL", lambda path: (path.touch(), os.truncate(path, MEBIBYTE)))
+    yield Made("nuls-1-mib.md", "NUL", _sparse(MEBIBYTE))
     yield Made("deep-100000.json", "broken JSON", _with('{"prompt": ' + "[" * 100_000 + "]" * 100_000 + "}"))
     yield Made("deep-objects.json", "broken JSON", _with('{"a":' * 100_000 + "1" + "}" * 100_000))
     yield Made("deep-unclosed.json", "broken JSON", _with("[" * 100_000))
@@ -150,18 +150,39 @@ def _large() -> Iterator[Made]:
 
 def _for_root(house: House) -> Iterator[Made]:
     outside = {"prompt": "x", "context": ["secret.txt"], "dispatched_from": str(house.home.parent / "outside")}
-    yield Made("of-another-user.md", ANSWERED, lambda path: (path.write_text("x"), os.chown(path, NOBODY, NOBODY)))
+    yield Made("of-another-user.md", ANSWERED, _with("x", owner=NOBODY))
     yield Made(
         "of-another-user-who-claims-a-folder.json",
         "no such file",
-        lambda path: (path.write_text(json.dumps(outside)), os.chown(path, NOBODY, NOBODY)),
+        _with(json.dumps(outside), owner=NOBODY),
     )
     yield Made("device.md", NO_FILE, lambda path: os.mknod(path, 0o020666, os.makedev(1, 5)))
     yield Made("kernel-log.md", NO_FILE, lambda path: os.mknod(path, 0o020666, os.makedev(1, 11)))
 
 
-def _with(text: str) -> Callable[[Path], object]:
-    return lambda path: path.write_text(text)
+def _with(text: str, *, mode: int = 0o644, owner: int = -1) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        path.write_text(text)
+        path.chmod(mode)
+        os.chown(path, owner, -1)
+
+    return make
+
+
+def _sparse(size: int) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        path.touch()
+        os.truncate(path, size)
+
+    return make
+
+
+def _link(target: Path) -> Callable[[Path], None]:
+    return lambda path: path.symlink_to(target)
+
+
+def _second_name(target: Path) -> Callable[[Path], None]:
+    return lambda path: os.link(target, path)
 
 
 def _socket(path: Path) -> None:
