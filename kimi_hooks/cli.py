@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from io import TextIOWrapper
+from pathlib import Path
 
 import click
 
@@ -92,7 +93,7 @@ def main() -> None:
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the one place that catches everything
         where = _log_bug(home)
-        told = f"{type(error).__name__}: {_harmless(error)}"
+        told = _masked(home, f"{type(error).__name__}: {_harmless(error)}")
         click.echo(f"kimi-hooks: a bug, please report it with {where}: {told}", err=True)
         sys.exit(BUG)
     sys.exit(code if isinstance(code, int) else 0)
@@ -109,11 +110,25 @@ def _log_bug(home: Home) -> str:
     """Write the traceback to the workspace's log, or to the terminal where there is none; tell where."""
     import traceback  # noqa: PLC0415 - a tenth of what a verb takes to start
 
+    from kimi_hooks.show import harmless  # noqa: PLC0415 - only when something went wrong
+
+    lines = _masked(home, harmless(traceback.format_exc()))
     try:
         file = home.find().log_file
-        with file.open("a", encoding="utf-8", errors="backslashreplace") as log:
-            log.write(traceback.format_exc())
+        with file.open("a", encoding="utf-8") as log:
+            log.write(lines)
     except (OSError, KimiHooksError):
-        traceback.print_exc()
+        click.echo(lines, err=True, nl=False)
         return "the lines above"
     return f"the end of {file}"
+
+
+def _masked(home: Home, text: str) -> str:
+    """Return the text with stars for the secrets of the workspace, as far as they can be found."""
+    from kimi_hooks import settings  # noqa: PLC0415 - only when something went wrong
+    from kimi_hooks.logs import masked  # noqa: PLC0415 - as above
+
+    try:
+        return masked(text, settings.read(home.find(), {}, os.environ, Path.home()).secrets)
+    except (OSError, RuntimeError, KimiHooksError):
+        return text
