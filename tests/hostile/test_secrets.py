@@ -211,7 +211,7 @@ def _ask_all_verbs(run: Run) -> None:
     for verb in (
         "--help", "status", "status --json", f"show {done}", f"show {bad} --json", "models --remote",
         f"report {done}", "cost --json", "hooks list --json", "hooks check",  "hooks runs --json",
-        "hooks runs --failed", f"hooks explain TaskCompleted --task {done}", 
+        "hooks runs --failed", f"hooks explain TaskCompleted --task {done}",
         f"hooks test TaskCompleted --task {done} --dry-run", f"hooks test TaskCompleted --task {done} --json", f"webhook send {done}",
         f"wake {done}", "service unit", f"wait {done} {bad} --json", "ack --all", "init --diff",
         "dispatch -p again --json",
