@@ -6,6 +6,8 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
+from io import TextIOWrapper
+from pathlib import Path
 
 import click
 
@@ -73,6 +75,10 @@ def group(obj: Home, home: str | None) -> None:
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 expected failure, 2 wrong usage, 3 a bug, 130 interrupted."""
     home = Home()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A file's name may be no text, and a terminal need not know every character.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = group.main(standalone_mode=False, obj=home)
     except click.exceptions.Abort:
@@ -81,7 +87,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except KimiHooksError as error:
-        click.echo(f"kimi-hooks: {error}", err=True)
+        click.echo(f"kimi-hooks: {_harmless(error)}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not complain of it at exit.
@@ -89,24 +95,46 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         # A file of another user, a full disk, a folder that has gone: the message of the system names it.
-        click.echo(f"kimi-hooks: {hindrances.told(error)}", err=True)
+        click.echo(f"kimi-hooks: {_harmless(hindrances.told(error))}", err=True)
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the one place that catches everything
         where = _log_bug(home)
-        click.echo(f"kimi-hooks: a bug, please report it with {where}: {type(error).__name__}: {error}", err=True)
+        told = _masked(home, f"{type(error).__name__}: {_harmless(error)}")
+        click.echo(f"kimi-hooks: a bug, please report it with {where}: {told}", err=True)
         sys.exit(BUG)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _harmless(error: Exception) -> str:
+    """Return its message without what could steer a terminal: it may quote a file, a hook or Kimi."""
+    from kimi_hooks.show import harmless  # noqa: PLC0415 - only when something went wrong
+
+    return harmless(str(error))
 
 
 def _log_bug(home: Home) -> str:
     """Write the traceback to the workspace's log, or to the terminal where there is none; tell where."""
     import traceback  # noqa: PLC0415 - a tenth of what a verb takes to start
 
+    from kimi_hooks.show import harmless  # noqa: PLC0415 - only when something went wrong
+
+    lines = _masked(home, harmless(traceback.format_exc()))
     try:
         file = home.find().log_file
         with file.open("a", encoding="utf-8") as log:
-            log.write(traceback.format_exc())
+            log.write(lines)
     except (OSError, KimiHooksError):
-        traceback.print_exc()
+        click.echo(lines, err=True, nl=False)
         return "the lines above"
     return f"the end of {file}"
+
+
+def _masked(home: Home, text: str) -> str:
+    """Return the text with stars for the secrets of the workspace, as far as they can be found."""
+    from kimi_hooks import settings  # noqa: PLC0415 - only when something went wrong
+    from kimi_hooks.logs import masked  # noqa: PLC0415 - as above
+
+    try:
+        return masked(text, settings.read(home.find(), {}, os.environ, Path.home()).secrets)
+    except (OSError, RuntimeError, KimiHooksError):
+        return text

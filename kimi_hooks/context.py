@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kimi_hooks.errors import TaskError
 from kimi_hooks.file_kind import HEAD_BYTES, Kind, kind_of
-from kimi_hooks.workspace import SECRETS_NAME, Workspace
+from kimi_hooks.workspace import SECRETS_NAME, Workspace, is_guarded
 
 # "Each file must not exceed 100 MB" (Kimi platform docs, "Files", November 2026). A MB is taken for the smaller one.
 DOCUMENT_BYTES = 100_000_000
@@ -23,6 +23,8 @@ IMAGES_BYTES = 70_000_000
 _CHUNK = 1024 * 1024
 # A longer message is not read.
 _MOST_NAMED = 10
+# Linux calls them plain files, and they are views of processes (their environment too) and of the machine.
+_OF_THE_KERNEL = tuple(map(Path, ("/proc", "/sys", "/dev")))
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,8 @@ def _check_place(name: str, path: Path, roots: Sequence[Path], workspace: Worksp
 
 
 def _is_secret(path: Path, workspace: Workspace) -> bool:
-    """Tell whether it is a file of secrets, by its name or as a second name of ours."""
-    ours = workspace.secrets_file
-    return path.name == SECRETS_NAME or (path.exists() and ours.exists() and path.samefile(ours))
+    """Tell whether it is a file of secrets or the journal, by its name or as a second name of one."""
+    return path.name == SECRETS_NAME or is_guarded(workspace, path)
 
 
 def _roots(workspace: Workspace, allowed: Sequence[str] | None, sent_from: Path | None) -> list[Path]:
@@ -208,5 +209,5 @@ def _opened(path: Path) -> Iterator[int]:
 def _check_plain(path: Path, mode: int) -> None:
     if stat.S_ISDIR(mode):
         raise TaskError(f"context {path}: is a folder; name the files in it")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(mode) or any(path.is_relative_to(folder) for folder in _OF_THE_KERNEL):
         raise TaskError(f"context {path}: is not a plain file; give a file with the content itself")

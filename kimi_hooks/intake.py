@@ -24,11 +24,15 @@ from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
 from kimi_hooks.task import Task
 from kimi_hooks.text import derived_name
+from kimi_hooks.workspace import is_guarded
 
 # Small enough that tasks are sent while files come, large enough to share the fsyncs.
 BATCH = 64
 LARGE_DRAIN = 1000
 LOOK_AGAIN_SECONDS = 1.0
+_GUARDED = (
+    "is a second name of a file of secrets or of the journal, which is not read; drop a file with the text itself"
+)
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,8 @@ def _read(parts: Parts, claim: Claim) -> _Read:
 
 
 def _accepted(parts: Parts, claim: Claim, shown: str) -> _Read:
+    if is_guarded(parts.workspace, claim.path):
+        raise TaskError(f"{shown}: {_GUARDED}")
     data, owner = reading.read_bytes(claim.path, shown, parts.config.max_task_bytes)
     task, warnings = reading.parse(data, claim.file_name)
     if owner != os.getuid():

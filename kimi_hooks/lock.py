@@ -113,5 +113,5 @@ def _locked(fd: int, how: int) -> bool:
 def _told(file: Path) -> Holder:
     try:
         return Holder(**json.loads(file.read_bytes()))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return Holder(0)

@@ -34,10 +34,9 @@ class _OneLine(logging.Formatter):
 
     def _line(self, record: logging.LogRecord) -> str:
         line = super().format(record)
-        for secret in self._secrets():
-            if len(secret) >= MIN_SECRET_CHARACTERS:
-                line = line.replace(secret, "***")
-        return line if record.exc_info else visible(line)
+        line = masked(line, self._secrets())
+        # The lines of a traceback stay lines, but its message may quote anything.
+        return "\n".join(map(visible, line.split("\n"))) if record.exc_info else visible(line)
 
 
 class _Lines(logging.StreamHandler[Any]):
@@ -77,6 +76,14 @@ class _Lines(logging.StreamHandler[Any]):
             pass
         except Exception:  # noqa: BLE001 - what cannot be logged must not stop the work
             self.handleError(record)
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """Return the text with stars for each secret; a few characters are none."""
+    for secret in secrets:
+        if len(secret) >= MIN_SECRET_CHARACTERS:
+            text = text.replace(secret, "***")
+    return text
 
 
 def visible(text: str) -> str:

@@ -39,6 +39,8 @@ def _line(item: Any, model: type[BaseModel]) -> str:
     message = item["msg"].removeprefix("Value error, ").partition(", unable to")[0]
     message = message.replace("Input should be", "must be").replace("a valid tuple", "a list")
     message = message.replace("Field required", "is missing")
+    if item["type"] == "string_unicode":
+        message = "holds half a surrogate pair, which is not text"
     return f"{place}: {message}{_given(item)}" if place else message
 
 

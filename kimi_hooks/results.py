@@ -39,7 +39,7 @@ def read(results: Path, task_id: str) -> dict[str, Any] | None:
     """Return the result, None when there is none or it is not ours. Raises OSError when it cannot be read just now."""
     try:
         result = json.loads(atomic.read_bytes(path_of(results, task_id)))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
     return result if isinstance(result, dict) and result.get("task_id") == task_id else None
 

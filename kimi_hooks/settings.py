@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from kimi_hooks.workspace import SECRETS_NAME, Workspace
+from kimi_hooks.logs import MIN_SECRET_CHARACTERS
+from kimi_hooks.workspace import Workspace, agents_secrets
 
 DEFAULTS: Mapping[str, str] = {
     "KIMI_API_URL": "https://api.moonshot.cn/v1",
@@ -42,8 +44,15 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Return the values that must never be seen."""
-        return (*(value for name, value in self.values.items() if name in SECRET_NAMES), *self.others.values())
+        """Return the values that must never be seen, passwords in addresses among them."""
+        named = (value for name, value in self.values.items() if name in SECRET_NAMES)
+        return (*named, *filter(None, map(_password, self.values.values())), *self.others.values())
+
+    def secrets_in(self, values: Iterable[str]) -> tuple[str, ...]:
+        """Return those that stand in one of the values, the longest first; a few characters are none."""
+        given = list(values)
+        found = {secret for secret in self.secrets if any(secret in value for value in given)}
+        return tuple(sorted((word for word in found if len(word) >= MIN_SECRET_CHARACTERS), key=len, reverse=True))
 
     @property
     def mark(self) -> str:
@@ -90,7 +99,7 @@ def _others(files: Iterable[Mapping[str, str | None]]) -> dict[str, str]:
 
 def secrets_files(workspace: Workspace, user_home: Path) -> tuple[Path, Path]:
     """Return the files that may hold secrets, the nearer one first."""
-    return workspace.secrets_file, user_home / ".openclaw" / "workspace" / SECRETS_NAME
+    return workspace.secrets_file, agents_secrets(user_home)
 
 
 def _secrets_in(file: Path) -> dict[str, str | None]:
@@ -98,3 +107,11 @@ def _secrets_in(file: Path) -> dict[str, str | None]:
         return dict(dotenv_values(file, interpolate=False))
     except (OSError, UnicodeDecodeError):
         return {}
+
+
+def _password(value: str) -> str | None:
+    """Return the password in an address."""
+    try:
+        return urlsplit(value).password if "@" in value else None
+    except ValueError:
+        return None

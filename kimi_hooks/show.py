@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,10 +12,25 @@ import click
 from kimi_hooks.results import STANDIN_WARNING
 from kimi_hooks.workspace import Workspace
 
+# The joiners are parts of emoji and of words in some scripts.
+_KEPT = "\n\t\u200c\u200d"
+_DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
 
 def harmless(text: str) -> str:
-    """Return the text without what could steer a terminal: Kimi's answer may hold any character."""
-    return "".join(char if char in "\n\t" or not _steers(char) else "�" for char in text)
+    """Return the text without what could steer a terminal or hide on it: Kimi's answer may hold any character."""
+    lines = text.replace("\r\n", "\n")
+    return lines.translate({ord(char): _instead(char) for char in set(lines) if not char.isprintable()})
+
+
+def as_json(value: Any, *, is_utf8: bool) -> str:
+    """Return the value as indented JSON in which what could steer a terminal is written as an escape.
+
+    Not `is_utf8`, everything but ASCII is: the value is the same.
+    """
+    text = json.dumps(value, ensure_ascii=not is_utf8, indent=2)
+    odd = {char for char in text if not char.isprintable() and char not in _KEPT and _instead(char) != char}
+    return text.translate({ord(char): json.dumps(char)[1:-1] for char in odd})
 
 
 def print_result(workspace: Workspace, result: Mapping[str, Any]) -> None:
@@ -33,13 +50,16 @@ def _ending(result: Mapping[str, Any]) -> str:
     tokens = result["tokens"]
     told = f"{result['task_id']} {result['outcome']} ({result['model']}, {tokens['total']} tokens)"
     if result["error"]:
-        told += f"\n{result['error']['kind']}: {harmless(result['error']['message'])}"
-    return told
+        told += f"\n{result['error']['kind']}: {result['error']['message']}"
+    return harmless(told)
 
 
-def _steers(char: str) -> bool:
-    return (
-        ord(char) < ord(" ")
-        or "\x7f" <= char <= "\x9f"
-        or char in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-    )
+def _instead(char: str) -> str:
+    """Return what is shown for a character that is not printable."""
+    if char in _KEPT:
+        return char
+    category = unicodedata.category(char)
+    if category == "Cf":
+        # What nobody sees, such as text in tag characters, is left out.
+        return "�" if char in _DIRECTIONS else ""
+    return "�" if category in {"Cc", "Cs", "Zl", "Zp"} else char

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from kimi_hooks.text import in_words
+
 MAX_DEPTH = 50
 SHORT_LIST = 80
 LONGEST_LINE = 1_000_000
@@ -51,7 +53,7 @@ class _StrictLoader(_Loader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise _mistake("anchors and aliases are not taken", event.start_mark)
         if getattr(event, "tag", None) is not None:
-            raise _mistake(f"the tag {event.tag} is not taken; write a plain value", event.start_mark)
+            raise _mistake(f"the tag {event.tag[:60]!r} is not taken; write a plain value", event.start_mark)
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise _mistake(f"nested deeper than {MAX_DEPTH}", event.start_mark)
@@ -92,9 +94,9 @@ def _keep_as_written(key_node: Any, value_node: Any, raw_keys: Collection[str]) 
         value_node.tag = value_node.tag if is_null else "tag:yaml.org,2002:str"
 
 
-# Dates stay text, and so does the merge key `<<`, which needs aliases to be of use.
+# Dates stay text, and so do the merge key `<<`, which needs aliases to be of use, and `=`, which nothing here knows.
 _StrictLoader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":timestamp", ":merge"))]
+    first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":timestamp", ":merge", ":value"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _StrictLoader.add_constructor("tag:yaml.org,2002:float", _StrictLoader.construct_yaml_float)
@@ -115,7 +117,7 @@ def load(text: str, *, raw_keys: Collection[str] = ()) -> Any:
     except yaml.reader.ReaderError as error:
         raise YamlMistakeError(f"character {error.position + 1} (U+{error.character:04X}) is not taken") from error
     except (ValueError, OverflowError, RecursionError) as error:
-        raise YamlMistakeError(str(error)) from error
+        raise YamlMistakeError(in_words(error)) from error
 
 
 @dataclass(frozen=True)

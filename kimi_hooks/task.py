@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -10,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from kimi_hooks.clock import LONGEST_WAIT, parse_age, parse_iso
 from kimi_hooks.errors import TaskError
 from kimi_hooks.mistakes import describe
-from kimi_hooks.text import MAX_NAME, named, not_blank, one_line, thinking_word, utf8
+from kimi_hooks.text import MAX_NAME, in_words, named, not_blank, one_line, thinking_word, utf8
 
 MAX_DEPTH = 50
 
@@ -26,6 +27,8 @@ def _json_only(value: dict[str, Any]) -> dict[str, Any]:
         utf8(json.dumps(value, allow_nan=False, ensure_ascii=False))
     except (TypeError, RecursionError):
         raise ValueError("holds something that JSON does not know") from None
+    except ValueError as error:
+        raise ValueError(in_words(error)) from None
     return value
 
 
@@ -61,6 +64,12 @@ def _age(value: object) -> object:
         return min(parse_age(str(value)), LONGEST_WAIT)
     except ValueError:
         raise ValueError("must be an age such as 90, 30m, 24h or 7d, or true for any age") from None
+
+
+def _full_path(text: str | None) -> str | None:
+    if text is not None and not PurePath(text).is_absolute():
+        raise ValueError("must be a full path: the runner's own folder says nothing of where a task was sent from")
+    return text
 
 
 def _iso_text(text: str) -> str:
@@ -106,7 +115,7 @@ class Task(BaseModel):
     reuse: Annotated[float | None, BeforeValidator(_age)] = None
     standin: bool = False
     metadata: Annotated[dict[str, Any], AfterValidator(_json_only)] = {}
-    dispatched_from: Line | None = None
+    dispatched_from: Annotated[Line | None, AfterValidator(_full_path)] = None
 
     def starts_at(self, accepted: float) -> float:
         """Return the instant, in seconds since 1970, before which the task must not be sent."""

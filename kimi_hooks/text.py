@@ -12,6 +12,9 @@ MAX_NAME = 200
 # How much of a prompt makes a name.
 DERIVED_NAME = 40
 THINKING = ("enabled", "disabled")
+# Longer numbers Python does not read from text or write as text, so that nobody can keep it busy with one.
+# https://docs.python.org/3/library/stdtypes.html#integer-string-conversion-length-limitation
+LONG_NUMBER = "holds a number of thousands of digits; put it in quotes, as text"
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -24,6 +27,14 @@ def utf8(text: str) -> str:
     if "\0" in text:
         raise ValueError("holds a NUL, which neither a hook nor Kimi can take")
     return text
+
+
+def in_words(error: Exception) -> str:
+    """Return what a parser says is wrong, in words for whoever wrote the text."""
+    told = str(error)
+    if "integer string conversion" in told:
+        return LONG_NUMBER
+    return "holds a number that is too large, or none" if told.startswith("Out of range float") else told
 
 
 def mended(text: str) -> str:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from kimi_hooks import atomic
 from kimi_hooks.states import is_of_run
+from kimi_hooks.taken import Taken
 
 _NAME = "result.json"
 # What every answer that was kept tells. One that lacks any of it is not as it was written, and as good as gone.
@@ -70,7 +72,8 @@ def keep(turns: Path, result: Mapping[str, Any]) -> None:
 def kept(turns: Path, task_id: str, retried: int = 0) -> dict[str, Any] | None:
     """Return the result that was kept for the task, None when there is none. Raises OSError."""
     result = _read_if_there(turns / task_id / _NAME)
-    return result if result is not None and is_of_run(result, retried) else None
+    is_ours = isinstance(result, dict) and result.get("task_id") == task_id and is_of_run(result, retried)
+    return result if is_ours else None
 
 
 def forget(turns: Path, task_id: str) -> None:
@@ -82,8 +85,27 @@ def forget(turns: Path, task_id: str) -> None:
 
 def _turn(turns: Path, task_id: str, number: int, retried: int) -> dict[str, Any] | None:
     turn = _read_if_there(turns / task_id / f"{number}.json")
-    is_ours = isinstance(turn, dict) and turn.keys() >= _KEYS and is_of_run(turn, retried)
+    is_ours = isinstance(turn, dict) and turn.keys() >= _KEYS and is_of_run(turn, retried) and _is_sound(turn)
     return turn if is_ours else None
+
+
+def _is_sound(turn: Mapping[str, Any]) -> bool:
+    may_be_none = (turn[key] for key in ("reasoning", "finish_reason", "model"))
+    return (
+        isinstance(turn["text"], str)
+        and all(value is None or isinstance(value, str) for value in may_be_none)
+        and isinstance(turn["warnings"], list)
+        and all(isinstance(warning, str) for warning in turn["warnings"])
+        and _is_taken(turn["took"])
+    )
+
+
+def _is_taken(took: Any) -> bool:
+    try:
+        counted = {**asdict(Taken(**took)), "currency": 0}
+    except TypeError:
+        return False
+    return "total" in took and all(isinstance(count, int | float) for count in counted.values())
 
 
 def _write(turns: Path, task_id: str, name: str, value: Mapping[str, Any]) -> None:
@@ -92,9 +114,8 @@ def _write(turns: Path, task_id: str, name: str, value: Mapping[str, Any]) -> No
     atomic.sync_folder(turns)
 
 
-def _read_if_there(file: Path) -> dict[str, Any] | None:
+def _read_if_there(file: Path) -> Any:
     try:
-        value: dict[str, Any] = json.loads(atomic.read_bytes(file))
-    except (FileNotFoundError, ValueError):
+        return json.loads(atomic.read_bytes(file))
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
-    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,6 +118,11 @@ class Workspace:
     def transcript_file(self, task_id: str) -> Path:
         return self.transcripts / f"{task_id}.jsonl"
 
+    def guarded_files(self) -> tuple[Path, ...]:
+        """Return the files that nothing but their own room may open: secrets, also the agent's, and the journal."""
+        journal = (self.journal_file.with_name(f"{self.journal_file.name}{end}") for end in ("", "-wal", "-shm"))
+        return (self.secrets_file, agents_secrets(Path("~").expanduser()), *journal)
+
     def working_folders(self) -> tuple[Path, ...]:
         """Return the folders that the program itself needs."""
         return (
@@ -147,6 +153,29 @@ class Workspace:
             raise WorkspaceError(
                 f"{self.home}: cannot make the workspace's folders: {hindrances.told(error)}"
             ) from error
+
+
+def agents_secrets(user_home: Path) -> Path:
+    """Return the file of secrets that the workspaces of one user may share."""
+    return user_home / ".openclaw" / "workspace" / SECRETS_NAME
+
+
+def is_guarded(workspace: Workspace, path: Path) -> bool:
+    """Tell whether this is one more name of a file that is guarded. It is not opened.
+
+    Who opens the journal beside SQLite and closes it lets go of SQLite's locks (https://sqlite.org/howtocorrupt.html).
+    """
+    with contextlib.suppress(OSError):
+        status = path.lstat()
+        return status.st_nlink > 1 and any(_is_same(status, file) for file in workspace.guarded_files())
+    return False
+
+
+def _is_same(status: os.stat_result, file: Path) -> bool:
+    try:
+        return os.path.samestat(status, file.stat())
+    except OSError:
+        return False
 
 
 def find(option: str | None, environ: Mapping[str, str], cwd: Path) -> Workspace:

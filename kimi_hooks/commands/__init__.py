@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +34,10 @@ class Home:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as indented JSON on stdout, for scripts and people."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """Print a value as indented JSON on stdout, for scripts and people; no character of it steers a terminal."""
+    from kimi_hooks.show import as_json  # noqa: PLC0415 - most calls of `dispatch` print none
+
+    click.echo(as_json(value, is_utf8=sys.stdout.encoding.lower() == "utf-8"))
 
 
 def is_in_hook(environ: Mapping[str, str] = os.environ) -> bool:
@@ -55,8 +57,10 @@ def in_force(workspace: Workspace, read: Callable[..., T]) -> T:
             raise
         found = read(workspace, or_last_good=True)
         if not is_in_hook():
+            from kimi_hooks.show import harmless  # noqa: PLC0415 - dispatch must be quick where all is well
+
             mistake = str(error) if workspace.config_file.exists() else GONE.format(file=workspace.config_file)
-            click.echo(LAST_GOOD.format(mistake=mistake), err=True)
+            click.echo(harmless(LAST_GOOD.format(mistake=mistake)), err=True)
         return found
 
 

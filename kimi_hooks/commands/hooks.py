@@ -31,6 +31,7 @@ from kimi_hooks.journal import switches
 from kimi_hooks.journal.switches import SwitchedOff
 from kimi_hooks.logs import visible
 from kimi_hooks.reports import check as report_check
+from kimi_hooks.show import harmless
 from kimi_hooks.workspace import Workspace, read_config
 
 WIDEST = 40
@@ -137,7 +138,7 @@ def check_command(home: Home, as_json: bool) -> None:
         if not findings:
             click.echo(_nothing_to_check(config))
         for finding in findings:
-            click.echo(f"{finding.level:<5} {finding.event} {finding.hook_id}: {finding.message}")
+            click.echo(f"{finding.level:<5} {finding.event} {finding.hook_id}: {harmless(finding.message)}")
     sys.exit(int(any(finding.level == "error" for finding in findings)))
 
 

@@ -11,6 +11,7 @@ from kimi_hooks.commands.ended import ended_result, meant
 from kimi_hooks.config import LANGUAGES, Language
 from kimi_hooks.errors import KimiHooksError
 from kimi_hooks.reports import language, render, values
+from kimi_hooks.show import harmless
 from kimi_hooks.workspace import Workspace, read_config
 
 
@@ -43,6 +44,6 @@ def _language(workspace: Workspace) -> Language:
     try:
         configured = in_force(workspace, read_config).report.lang
     except KimiHooksError as error:
-        click.echo(f"kimi-hooks: the language is taken from the environment, for {error}", err=True)
+        click.echo(f"kimi-hooks: the language is taken from the environment, for {harmless(str(error))}", err=True)
         configured = None
     return configured or language.of_environment(os.environ)

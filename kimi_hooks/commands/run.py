@@ -34,9 +34,10 @@ def run_command(home: Home, detach: bool, drain: bool) -> None:
 
 def _warn_of_hooks(workspace: Workspace) -> None:
     from kimi_hooks.hooks.check import problems  # noqa: PLC0415 - only where it is said
+    from kimi_hooks.show import harmless  # noqa: PLC0415 - as above
 
     for problem in problems(read_config(workspace), workspace.home):
-        click.echo(f"hook {problem.hook_id} ({problem.event}) is not in order: {problem.message}", err=True)
+        click.echo(f"hook {problem.hook_id} ({problem.event}) is not in order: {harmless(problem.message)}", err=True)
 
 
 def _run(workspace: Workspace, *, drain: bool) -> int:

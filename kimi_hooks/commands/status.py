@@ -151,9 +151,9 @@ def _print(workspace: Workspace, status: dict[str, Any], held_up: _HeldUp) -> No
     stopped = f"stopped; start it with: {spelt(workspace, 'run --detach')}"
     click.echo(f"workspace  {status['home']}")
     if status["config_error"]:
-        click.echo(f"config     {status['config_error']}")
+        click.echo(f"config     {harmless(status['config_error'])}")
     for broken in status["broken_templates"]:
-        click.echo(f"template   {broken['message']}")
+        click.echo(f"template   {harmless(broken['message'])}")
     if runner["pid"] and (status["config_error"] or status["broken_templates"]):
         click.echo("           until that is mended, the runner goes on with what was there before")
     at_work = "finishing what runs, then it stops" if runner["stopping"] else "running"
@@ -183,11 +183,11 @@ def _unknown_told(workspace: Workspace, count: int) -> str:
 def _about_runner(status: dict[str, Any]) -> Iterator[str]:
     """Say what hinders the runner, how it is woken where that is not by the kernel, and whom it asks."""
     if status["trouble"]:
-        yield f"trouble    {status['trouble']}"
+        yield f"trouble    {harmless(status['trouble'])}"
     if status["watching"] == "polling":
         yield f"watching   polling ({status['watching_why']})"
     if status["kimi"]:
-        yield f"kimi       {status['kimi']}"
+        yield f"kimi       {harmless(status['kimi'])}"
 
 
 def _way_back(workspace: Workspace, status: dict[str, Any]) -> str:

@@ -72,9 +72,11 @@ def tell_pause(found: Workspace, pause: Pause) -> None:
 
 def pause_told(found: Workspace, pause: Pause) -> str:
     """Return in words why the queue is paused, and how it goes on."""
+    from kimi_hooks.show import harmless  # noqa: PLC0415 - dispatch must be quick where nothing is paused
+
     if pause.is_by_person:
         return f"with `kimi-hooks pause`; go on with: {spelt(found, 'resume')}"
-    why = f"{pause.why.rstrip('.')}; " if pause.why else ""
+    why = f"{harmless(pause.why).rstrip('.')}; " if pause.why else ""
     by_itself = "it goes on when key or address change, or with" if pause.mark else "go on with"
     if pause.until is not None:
         by_itself = f"it goes on by itself at {iso(pause.until)}, or with"

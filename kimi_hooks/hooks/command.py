@@ -55,13 +55,18 @@ class Site:
 
 
 def run(
-    hook: Hook, handler: CommandPart, hook_input: Mapping[str, Any], env: Mapping[str, str], site: Site
+    hook: Hook,
+    handler: CommandPart,
+    hook_input: Mapping[str, Any],
+    env: Mapping[str, str],
+    site: Site,
+    hidden: Sequence[str] = (),
 ) -> Finished:
     """Run the handler's command with the input as one line of JSON on stdin; wait for its end or its time-out.
 
     A rendered script and the outputs of a run that fails lie in a folder of the run's own, for whoever looks for the
-    fault. Of a gate all is told that it prints, up to a MiB: it may decide. Raises TemplateError when its template
-    cannot be rendered, and what `Processes.run` raises.
+    fault. Of a gate all is told that it prints, up to a MiB: it may decide. What is `hidden` is masked.
+    Raises TemplateError when its template cannot be rendered, and what `Processes.run` raises.
     """
     folder = site.runs / f"{hook_input['event_id']}.{random.getrandbits(40):010x}"
     script = _rendered(handler, {**hook_input, "config": site.config}, folder, site)
@@ -73,6 +78,7 @@ def run(
         cwd=site.home / handler.cwd if handler.cwd else site.home,
         timeout=hook.timeout,
         told=KEPT_BYTES if hook.is_gate else TOLD_BYTES,
+        hidden=hidden,
     )
     finished = _without_shell(handler, script, run_it) or run_it(argv(handler, script, site.home))
     if (script and finished.exit_code == 0 and not finished.timed_out) or _has_refused(hook, finished):

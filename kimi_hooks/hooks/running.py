@@ -38,6 +38,6 @@ def run(hook: Hook, hook_input: Mapping[str, Any], around: Surroundings) -> Fini
     named = around.settings.chosen(handler.env, around.environ)
     env = command.environment(hook_input, around.environ, named, around.site.home)
     try:
-        return command.run(hook, handler, hook_input, env, around.site)
+        return command.run(hook, handler, hook_input, env, around.site, around.settings.secrets_in(named.values()))
     except (LaunchError, TemplateError) as error:
         return without_exit(str(error))

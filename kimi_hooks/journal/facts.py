@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 from kimi_hooks.journal.store import Connection
 
+T = TypeVar("T")
 # Reasons for a pause that are no error of Kimi's; the others are error kinds.
 PAUSED = "paused"
 BY_PERSON = "person"
@@ -49,8 +52,13 @@ def pause_of(db: Connection) -> Pause | None:
 
 
 def parse_pause(text: str | None) -> Pause | None:
-    """Read the fact's value; None is no pause."""
-    return None if text is None else Pause(**json.loads(text))
+    """Read the fact's value; None is no pause. What cannot be read is a person's: nothing is sent before `resume`."""
+    if text is None:
+        return None
+    found = _read(Pause, text)
+    if found is None or not all(isinstance(told, str) for told in (found.reason, found.why, found.mark)):
+        return Pause(BY_PERSON)
+    return found if found.until is None or _is_instant(found.until) else Pause(BY_PERSON)
 
 
 def paused(db: Connection) -> str | None:
@@ -89,8 +97,11 @@ def slowed(db: Connection) -> Slowed | None:
 
 
 def parse_slowed(text: str | None) -> Slowed | None:
-    """Read the fact's value; None is a queue that is not slowed."""
-    return None if text is None else Slowed(**json.loads(text))
+    """Read the fact's value; None, or what cannot be read, is a queue that is not slowed."""
+    found = None if text is None else _read(Slowed, text)
+    if found is None or not (_is_instant(found.until) and _is_instant(found.since)):
+        return None
+    return found if type(found.times) is type(found.room) is int else None
 
 
 def slow(db: Connection, given: Slowed | None) -> None:
@@ -129,3 +140,14 @@ def value(db: Connection, key: str) -> str | None:
 
 def put(db: Connection, key: str, value: str) -> None:
     db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (key, value))
+
+
+def _read(kind: Callable[..., T], text: str) -> T | None:
+    try:
+        return kind(**json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _is_instant(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

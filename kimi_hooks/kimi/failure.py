@@ -145,7 +145,8 @@ def without_userinfo(text: str) -> str:
 def excerpt(text: str) -> str:
     """Make foreign text fit for a message: one line, no markup, no keys, no half characters, at most 500 characters."""
     plain = re.sub(r"<[^<>]+>", " ", mended(text[:_READ_AT_MOST]))
-    hidden = _SECRET.sub(r"\1-***", " ".join(plain.split()))
+    shown = "".join(char if char.isprintable() else "�" for char in " ".join(plain.split()))
+    hidden = _SECRET.sub(r"\1-***", shown)
     return hidden if len(hidden) <= _EXCERPT else hidden[: _EXCERPT - 1] + "…"
 
 

@@ -139,8 +139,9 @@ class Outbox:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
             return True
-        is_told = status.st_size and not self._lies_elsewhere(status.st_dev)
-        open_for_writing = atomic.held_open(path) if is_told else None
+        # A file with two names may be the journal, which must not be opened to be asked.
+        may_ask = status.st_size and status.st_nlink == 1 and not self._lies_elsewhere(status.st_dev)
+        open_for_writing = atomic.held_open(path) if may_ask else None
         if open_for_writing is None:
             return self._has_settled(path.name, status)
         self._still.pop(path.name, None)

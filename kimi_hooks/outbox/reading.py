@@ -12,7 +12,7 @@ from typing import Any
 
 from kimi_hooks import atomic, strict_yaml, task
 from kimi_hooks.errors import TaskError
-from kimi_hooks.text import derived_name
+from kimi_hooks.text import derived_name, in_words, utf8
 
 _LINK = "is a symbolic link; drop the file itself"
 _LOCKED = "may not be read by the runner's user; give it read permission and drop it again"
@@ -102,7 +102,7 @@ def _json(text: str, shown: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_without_twins, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise TaskError(f"{shown}: broken JSON: {error}") from error
+        raise TaskError(f"{shown}: broken JSON: {in_words(error)}") from error
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -122,4 +122,9 @@ def _refuse_constant(word: str) -> Any:
 def _mapping(data: Any, shown: str) -> dict[str, Any]:
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise TaskError(f"{shown}: expected keys and values, such as `prompt: ...`")
+    for key in data:
+        try:
+            utf8(key)
+        except ValueError as error:
+            raise TaskError(f"{shown}: the key {key[:60]!r} {error}; take it out") from error
     return data

@@ -32,6 +32,7 @@ class Child:
         """Start it. Raises LaunchError when it cannot be, and OSError when that is for want of something of ours."""
         self._keep = Path(command.keep)
         self._told = command.told
+        self._hidden = [os.fsencode(secret) for secret in command.hidden]
         with contextlib.ExitStack() as opened:
             self._stdout = opened.enter_context(outputs.opened())
             self._stderr = opened.enter_context(outputs.opened())
@@ -71,6 +72,7 @@ class Child:
             took = int((time.monotonic() - self._started) * 1000)
             for stream in self.outputs:
                 stream.read_rest()
+                stream.mask(self._hidden)
             if exit_code != 0 or timed_out:
                 self._keep_outputs()
             return Finished(exit_code, timed_out, took, self._stdout.told(self._told), self._stderr.told(self._told))

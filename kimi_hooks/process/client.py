@@ -97,13 +97,15 @@ class Processes:
         cwd: Path,
         timeout: float,
         told: int = TOLD_BYTES,
+        hidden: Sequence[str] = (),
     ) -> Finished:
         """Run the command to its end, at most `timeout` seconds.
 
-        The last MiB of each output of a command that fails is put into the folder `keep`. Raises LaunchError when it
+        The last MiB of each output of a command that fails is put into the folder `keep`; what is `hidden` is masked
+        there and in what is told. Raises LaunchError when it
         cannot be started, StoppingError when `close` has cut it, and OSError when we lack something.
         """
-        command = Command(argv, str(keep), stdin, env, str(cwd), timeout, told)
+        command = Command(argv, str(keep), stdin, env, str(cwd), timeout, told, hidden)
         try:
             return self._run(command)
         except ConnectionError:

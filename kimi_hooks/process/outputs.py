@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -45,6 +45,12 @@ class Output:
         if self.write_end >= 0:
             os.close(self.write_end)
             self.write_end = -1
+
+    def mask(self, hidden: Sequence[bytes]) -> None:
+        """Write stars for what nobody shall see."""
+        for secret in hidden:
+            if secret in self.kept:
+                self.kept = self.kept.replace(secret, b"***")
 
     def told(self, size: int) -> str:
         """Return the last `size` bytes as text."""

@@ -27,7 +27,7 @@ _READ_BYTES = 64 * 1024
 class Command:
     """What to run. `keep`: a folder for the outputs of a run that fails; `timeout`: seconds.
 
-    `told`: how many bytes of the end of each output are told of, a MiB at most.
+    `told`: how many bytes of the end of each output are told of, a MiB at most. `hidden` is what is masked in them.
     """
 
     argv: Sequence[str]
@@ -37,6 +37,7 @@ class Command:
     cwd: str
     timeout: float
     told: int = TOLD_BYTES
+    hidden: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ def without_exit(reason: str) -> Finished:
 def send_command(connection: socket.socket, command: Command) -> None:
     """Raises OSError when the other end is gone."""
     said = {"argv": command.argv, "keep": command.keep, "env": command.env, "cwd": command.cwd}
-    _send(connection, {**said, "timeout": command.timeout, "told": command.told}, command.stdin)
+    _send(
+        connection, {**said, "timeout": command.timeout, "told": command.told, "hidden": command.hidden}, command.stdin
+    )
 
 
 def receive_command(connection: socket.socket) -> Command | None:
