@@ -59,7 +59,7 @@ class Ended:
 class Scenario:
     """What happens in a workspace, and what must be true at its end whenever the program died.
 
-    `points` are those that it certainly reaches. `outcomes` of tasks, `calls` that each needs if nothing dies, `heard`:
+    `steps` are commands, the last of them a runner that drains. `points` are those that it certainly reaches. `outcomes` of tasks, `calls` that each needs if nothing dies, `heard`:
     which hook must hear which event. `mend` is done after each death.
     """
 
@@ -122,7 +122,7 @@ def play(server: Server, house: House, scenario: Scenario, *deaths: Death) -> Pl
     """Play the scenario, with these deaths one after the other, and go on after each until all is at rest."""
     scenario.set_up(house)
     left, scenes, codes, reached = deque(deaths), list[Scene](), list[int](), list[str]()
-    steps = deque([*scenario.steps, DRAIN])
+    steps = deque(scenario.steps)
     while steps:
         ended = server.run(house, steps[0], left[0] if left else None)
         reached += ended.reached

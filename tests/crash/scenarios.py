@@ -18,6 +18,8 @@ OLD = Path(__file__).parents[1] / "packaging" / "workspace-1"
 A, B, C, D, E, F = (f"kimi-1700000000-{letter * 8}" for letter in "abcdef")
 OLD_ENDED, OLD_WAITS = "kimi-1795355134-endedold", "kimi-1795355135-waitsold"
 
+PRICES = {"kimi-k3": {"prices": {"USD": {"hit": 0.3, "miss": 3.0, "output": 15.0}}}}
+PRICED = {"models": PRICES, "currency": "USD"}
 Hooks = Mapping[str, list[dict[str, Any]]]
 
 
@@ -72,12 +74,12 @@ def plain(house: House) -> None:
 
 
 def refused(house: House) -> None:
-    house.configure(NEWS)
+    house.configure(NEWS, kimi=PRICED)
     house.drop(f"{A}.json", "{")
 
 
 def cut(house: House) -> None:
-    house.configure(NEWS)
+    house.configure(NEWS, kimi=PRICED)
     cut_first_answer(house, A)
     ask(house, A)
 
@@ -89,7 +91,8 @@ def gated(house: House) -> None:
             **under("UserPromptSubmit", hook("prompt", "echo 'Be brief.'")),
             **under("Stop", hook("stop", ASKED_AGAIN), {**hook("news"), "async": True}),
             **under("TaskCompleted", hook("one")),
-        }
+        },
+        kimi=PRICED,
     )
     cut_first_answer(house, A)
     ask(house, A)
@@ -132,7 +135,8 @@ def mixed(house: House) -> None:
             **under("TaskCompleted", hook("one", FAILS_FIRST), gives_up),
             **under("TaskFailed", hook("lost")),
             **under("Notification", hook("notified")),
-        }
+        },
+        kimi=PRICED,
     )
     house.kimi.add(Fault(kind="http", status=400, type="invalid_request_error", times=None, when=D))
     ask(house, A, dedupe_key="same")
@@ -144,7 +148,7 @@ def mixed(house: House) -> None:
 
 
 def seen(house: House) -> None:
-    house.configure(NEWS)
+    house.configure(NEWS, kimi=PRICED)
     ask(house, A)
 
 
@@ -183,11 +187,11 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "seen": Scenario(
         seen, (Point.VERB_RECORDED, Point.ACK_WRITTEN, Point.ACK_NOTED), {A: "done"}, {A: 1},
-        heard(f"{A} TaskCompleted one"), steps=(DRAIN, ("ack", A)),
+        heard(f"{A} TaskCompleted one"), steps=(DRAIN, ("ack", A), DRAIN),
     ),
     "paused": Scenario(
         seen, (Point.VERB_RECORDED,), {A: "done"}, {A: 1}, heard(f"{A} TaskCompleted one"),
-        steps=(("pause",), DRAIN, ("resume",)),
+        steps=(("pause",), DRAIN, ("resume",), DRAIN),
     ),
     "mixed": Scenario(
         mixed, (*ENDS, *TOLD, *CALLED, Point.REFUSAL_WRITTEN),
