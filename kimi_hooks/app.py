@@ -27,8 +27,16 @@ from kimi_hooks.watcher import Bell
 from kimi_hooks.workspace import Workspace
 
 
-def assemble(workspace: Workspace, environ: Mapping[str, str] = os.environ, clock: Clock | None = None) -> Parts:
-    """Put together what a runner of this workspace needs. Raises WorkspaceError and ConfigError."""
+def assemble(
+    workspace: Workspace,
+    environ: Mapping[str, str] = os.environ,
+    clock: Clock | None = None,
+    journal: Journal | None = None,
+) -> Parts:
+    """Put together what a runner of this workspace needs, around its journal unless another one is given.
+
+    Raises WorkspaceError, ConfigError and DamagedJournalError.
+    """
     clock = clock or Clock()
     live = WatchedConfig(workspace, clock)
     workspace.make_folders()
@@ -40,7 +48,7 @@ def assemble(workspace: Workspace, environ: Mapping[str, str] = os.environ, cloc
         settings=WatchedSettings(workspace, live, environ),
         clock=clock,
         bell=bell,
-        journal=Journal(workspace.journal_file),
+        journal=journal or Journal(workspace.journal_file),
         extracts=Extracts(workspace.extracts),
         outbox=Outbox(workspace.outbox, workspace.incoming, clock, live.current.config.settle_seconds),
         standin=LazyStandin(),

@@ -49,13 +49,19 @@ def keep_whole(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) 
     return _stand(parts, entry, turn, call.took)
 
 
+def keep_untaken(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> None:
+    """Keep an answer of which the journal could not be told anything, as a part or as a whole. Raises OSError."""
+    is_cut = turn["finish_reason"] == "length" and turn["text"]
+    _keep(parts, entry, turn if is_cut else {**turn, "whole": True, "told": entry.warnings}, call)
+
+
 def of_all(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> Call:
     """Return the last call, with the fingerprint if the whole answer is one that will do for others.
 
     A file that goes along may have been edited between two parts: then they answer no request at all. An answer that a
     gate has asked for answers another request than the prompt.
     """
-    earlier = turns.earlier(parts.workspace.turns, entry.id, entry.turns)
+    earlier = turns.earlier(parts.workspace.turns, entry.id, entry.turns, entry.retried)
     is_same = all(kept.get("fingerprint") == call.fingerprint for kept in earlier) and len(earlier) == entry.turns
     is_usable = turn["finish_reason"] == "stop" and is_same and not entry.blocks
     return call if is_usable else replace(call, fingerprint=None)
@@ -63,7 +69,7 @@ def of_all(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> C
 
 def has_newer(parts: Parts, entry: Entry) -> bool:
     """Tell whether an answer was kept that the row does not know of yet. Raises OSError."""
-    return turns.newer(parts.workspace.turns, entry.id, entry.turns) is not None
+    return turns.newer(parts.workspace.turns, entry.id, entry.turns, entry.retried) is not None
 
 
 def catch_up(parts: Parts, entry: Entry, *, is_started: bool = False) -> Entry | None:
@@ -72,7 +78,7 @@ def catch_up(parts: Parts, entry: Entry, *, is_started: bool = False) -> Entry |
     A task whose answer is whole is returned as it stands at its gate. `is_started`: it was started once more for what
     needs no call; of a cut answer that start is taken back here, before the next one.
     """
-    turn = turns.newer(parts.workspace.turns, entry.id, entry.turns)
+    turn = turns.newer(parts.workspace.turns, entry.id, entry.turns, entry.retried)
     if turn is None:
         return None
     took = Taken(**turn["took"])
@@ -114,7 +120,7 @@ def has_room(parts: Parts, model: str, tokens: int) -> bool:
 
 
 def _keep(parts: Parts, entry: Entry, turn: Mapping[str, Any], call: Call) -> None:
-    kept = {**turn, "took": asdict(call.took), "fingerprint": call.fingerprint}
+    kept = {**turn, "took": asdict(call.took), "fingerprint": call.fingerprint, "retried": entry.retried}
     turns.keep_turn(parts.workspace.turns, entry.id, entry.turns + 1, kept)
     crash_points.reached(Point.TURN_WRITTEN)
 

@@ -69,7 +69,7 @@ def read(parts: Parts, entry: Entry) -> Conversation:
     if not entry.turns and entry.gate != PROMPTED:
         return Conversation([], {})
     said = parts.journal.read(partial(gates.said, task_id=entry.id))
-    return Conversation(turns.earlier(parts.workspace.turns, entry.id, entry.turns), said)
+    return Conversation(turns.earlier(parts.workspace.turns, entry.id, entry.turns, entry.retried), said)
 
 
 def messages(told: Conversation) -> list[Message]:

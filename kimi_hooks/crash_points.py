@@ -42,8 +42,21 @@ class Point(StrEnum):
     ACK_NOTED = "ack.noted"
     PENDING_WRITTEN = "pending.written"
     LATEST_WRITTEN = "latest.written"
+    UNKNOWN_HELD = "unknown.held"
+    AGAIN_WRITTEN = "again.written"  # the file of a task that is about to be run again
     CONFIG_KEPT = "config.kept"
     CONFIG_APPLIED = "config.applied"
+    LOGS_SHIFTED = "log.shifted"  # those that were put aside before have their new numbers
+    LOG_RENAMED = "log.renamed"
+    CLEAN_FILES = "clean.files"  # of some tasks, whose rows are still there
+    CLEAN_ROWS = "clean.rows"
+    CLEAN_REST = "clean.rest"
+    JOURNAL_SALVAGED = "journal.salvaged"  # into the new one, which is not in its place yet
+    JOURNAL_REBUILT = "journal.rebuilt"
+    JOURNAL_PUT_ASIDE = "journal.put_aside"  # there is none now
+    JOURNAL_REPLACED = "journal.replaced"
+    CLEAN_LEFTOVERS = "clean.leftovers"
+    LOG_OPENED = "log.opened"
 
 
 class _Listener:

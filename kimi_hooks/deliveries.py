@@ -19,6 +19,7 @@ from kimi_hooks.parts import Parts
 from kimi_hooks.process.protocol import Finished, without_exit
 
 GONE = "the hook {hook!r} is no longer in config.yaml, or disableAllHooks is on: nobody is told this by it any more"
+EARLIER = "{task_id} was run again since: what it had ended with then is not on the disk any more"
 OFF = "the hook {hook!r} is switched off ({why}); switch it on with: kimi-hooks hooks enable {hook}"
 
 
@@ -31,6 +32,7 @@ def deliver(parts: Parts, delivery: Delivery) -> None:
     if hook is None and parts.is_outdated():
         raise OutdatedError(f"{parts.workspace.config_file}: edited meanwhile; look at it again")
     event = _event(parts, delivery)
+    is_of_earlier_run = event is not None and event.event_id != delivery.event_id
     if delivery.off is not None:
         # Whoever switched it off knows, and of a receiver that is gone a notification has told.
         _record(
@@ -38,6 +40,8 @@ def deliver(parts: Parts, delivery: Delivery) -> None:
         )
     elif hook is None:
         _give_up(parts, delivery, GONE.format(hook=delivery.hook_id))
+    elif is_of_earlier_run:
+        _record(parts, delivery, without_exit(EARLIER.format(task_id=delivery.task_id)), "gave_up", quiet=True)
     elif event is None:
         told = f"results/{delivery.task_id}.json" if delivery.task_id else delivery.event_id
         # It may come back: a folder on another machine is away for a moment.

@@ -33,6 +33,10 @@ class Failure:
     request_id: str | None = None
 
 
+CANCELLED = Failure("cancelled", "cancelled by a person")
+_OUTCOMES = {"timeout": Outcome.TIMEOUT, "cancelled": Outcome.CANCELLED}
+
+
 def end(
     parts: Parts,
     entry: Entry,
@@ -50,7 +54,7 @@ def end(
     told = (told or conversation.read(parts, entry)).and_then(turn)
     write_transcript(parts, entry, task, told)
     built = build(entry, task, told.answer, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL"), call)
-    publish(parts, {**built, "turns": len(told.kept)}, call, has_kept=entry.turns > 0)
+    publish(parts, {**built, "turns": len(told.kept)}, call, has_kept=bool(entry.turns or entry.retried))
 
 
 def write_transcript(parts: Parts, entry: Entry, task: Task, told: Conversation) -> None:
@@ -90,23 +94,25 @@ def publish(parts: Parts, result: Mapping[str, Any], call: Call | None = None, *
         crash_points.reached(Point.RESULT_KEPT)
         raise
     crash_points.reached(Point.RESULT_WRITTEN)
-    settle(parts, result, call)
     if has_kept:
+        # Before the row: once that has ended, somebody may have the task run again, and this would be of that run.
         turns.forget(parts.workspace.turns, result["task_id"])
         crash_points.reached(Point.TURNS_FORGOTTEN)
+    settle(parts, result, call)
 
 
-def has_result(parts: Parts, task_id: str) -> bool:
-    """Tell whether the task's end is on the disk already, wherever that could be written."""
-    there = results.read(parts.workspace.results, task_id)
-    return there is not None or turns.kept(parts.workspace.turns, task_id) is not None
+def has_result(parts: Parts, entry: Entry) -> bool:
+    """Tell whether the end of the task's present run is on the disk already, wherever that could be written."""
+    there = results.of_run(parts.workspace.results, entry.id, entry.retried)
+    return there is not None or turns.kept(parts.workspace.turns, entry.id, entry.retried) is not None
 
 
-def carry_on(parts: Parts, task_id: str) -> bool:
+def carry_on(parts: Parts, entry: Entry) -> bool:
     """Finish what stopped between a task's end and its row; tell whether there was anything. Raises as `publish`."""
-    there = results.read(parts.workspace.results, task_id)
-    kept = turns.kept(parts.workspace.turns, task_id) if there is None else None
+    there = results.of_run(parts.workspace.results, entry.id, entry.retried)
+    kept = turns.kept(parts.workspace.turns, entry.id, entry.retried) if there is None else None
     if there is not None:
+        turns.forget(parts.workspace.turns, entry.id)
         settle(parts, there)
     elif kept is not None:
         publish(parts, kept)
@@ -156,25 +162,23 @@ def record(db: Connection, parts: Parts, result: Mapping[str, Any], call: Call |
     """
     kind = result["error"]["kind"] if result["error"] else None
     now = parts.clock.now()
-    took = _last_call(db, result) if call is None else call.took
     # At a gate no call is under way: what is open was recorded for one that was not made.
     if not call.was_sent if call is not None else gates.stands(db, result["task_id"]):
         sends.forget(db, result["task_id"])
+    took = _last_call(db, result) if call is None else call.took
     sends.end(db, result["task_id"], result["model"], took, now)
     if call is not None and call.fingerprint and result["outcome"] == "done":
         reuse.remember(db, result["task_id"], call.fingerprint)
-    file = tasks.finish(db, result["task_id"], Outcome(result["outcome"]), kind, result["attempts"], now)
+    file = tasks.finish(db, result["task_id"], Outcome(result["outcome"]), kind, result["attempts"], took, now)
     owing.owe(db, parts.newest_config, events.of_result(result), now)
     return file
 
 
 def _last_call(db: Connection, result: Mapping[str, Any]) -> Taken:
     """Work out what the last call took: a crash has left nothing but the result, which tells of all."""
-    cost = result["cost"] or {"amount": 0.0, "currency": None}
-    took = Taken(**result["tokens"], **cost, unpriced=int(result["cost"] is None)) - tasks.taken_before(
-        db, result["task_id"]
-    )
-    return took if took.total else taken.UNKNOWN
+    took = taken.of_result(result) - tasks.taken_before(db, result["task_id"])
+    is_under_way = sends.under_way_since(db, result["task_id"]) is not None
+    return took if took.total else taken.UNKNOWN if is_under_way else taken.NOTHING
 
 
 def build(
@@ -241,7 +245,7 @@ def _about_cost(entry: Entry, took: Taken) -> list[str]:
 def _outcome(failure: Failure | None) -> Outcome:
     if failure is None:
         return Outcome.DONE
-    return Outcome.TIMEOUT if failure.kind == "timeout" else Outcome.FAILED
+    return _OUTCOMES.get(failure.kind, Outcome.FAILED)
 
 
 def _error(failure: Failure | None) -> dict[str, Any] | None:

@@ -40,6 +40,10 @@ class JournalError(KimiHooksError):
     """The journal cannot be used just now: see who holds it, or make room on the disk."""
 
 
+class DamagedJournalError(JournalError):
+    """The journal is gone or not as it was written, and no waiting helps: make a new one with `fsck --rebuild`."""
+
+
 class ServiceError(KimiHooksError):
     """systemd cannot be told what to do: log in as the user whose service it is, or type what the message says."""
 
@@ -66,6 +70,10 @@ class UnknownRunError(KimiHooksError):
 
 class GateRunError(KimiHooksError):
     """The run was a question at a gate, and the task has gone on since: dispatch the task again."""
+
+
+class SteeringError(KimiHooksError):
+    """The task cannot be cancelled, held, released or run again as it stands: do what the message says."""
 
 
 class NotEndedError(KimiHooksError):

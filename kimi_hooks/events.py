@@ -10,7 +10,13 @@ from kimi_hooks.clock import iso
 
 MAX_DESCRIPTION = 10_000
 NotificationType = Literal[
-    "queue_paused", "budget_reached", "queue_resumed", "hook_gave_up", "hook_disabled", "config_broken"
+    "queue_paused",
+    "budget_reached",
+    "queue_resumed",
+    "hook_gave_up",
+    "hook_disabled",
+    "config_broken",
+    "answer_unknown",
 ]
 # What the id of a notification begins with: so it is told from a task's.
 NOTIFICATION_ID = "notification-"

@@ -13,19 +13,30 @@ if TYPE_CHECKING:
     from kimi_hooks.task import Task
 
 
-def of_created(task_id: str, task: Task, model: str | None, now: float) -> Moment:
-    """Return the event that a task was accepted; `model` is the one that will be asked for."""
-    return Moment(CREATED, f"{task_id}-{CREATED.name}", _of_task(task_id, task, model, now), task_id)
+def of_created(task_id: str, task: Task, model: str | None, now: float, retried: int = 0) -> Moment:
+    """Return the event that a task was accepted; `model` is the one that will be asked for.
+
+    At each run of a task, `retried` for those before it, what happens to it is another event.
+    """
+    return Moment(CREATED, f"{task_id}-{CREATED.name}{_again(retried)}", _of_task(task_id, task, model, now), task_id)
 
 
-def of_prompt(task_id: str, task: Task, model: str | None, now: float) -> Moment:
+def of_prompt(task_id: str, task: Task, model: str | None, now: float, retried: int = 0) -> Moment:
     """Return the event that a task is about to be sent for the first time."""
     fields = {**_of_task(task_id, task, model, now), "prompt": task.prompt}
-    return Moment(PROMPT, f"{task_id}-{PROMPT.name}", fields, task_id)
+    return Moment(PROMPT, f"{task_id}-{PROMPT.name}{_again(retried)}", fields, task_id)
 
 
 def of_stop(
-    task_id: str, task: Task, answer: Mapping[str, Any], took: Taken, *, blocks: int, duration_ms: int, now: float
+    task_id: str,
+    task: Task,
+    answer: Mapping[str, Any],
+    took: Taken,
+    *,
+    blocks: int,
+    duration_ms: int,
+    now: float,
+    retried: int = 0,
 ) -> Moment:
     """Return the event that Kimi has answered.
 
@@ -45,7 +56,11 @@ def of_stop(
         "duration_ms": duration_ms,
         "request_id": answer.get("request_id"),
     }
-    return Moment(STOP, f"{task_id}-{STOP.name}-{blocks + 1}", fields, task_id)
+    return Moment(STOP, f"{task_id}-{STOP.name}-{blocks + 1}{_again(retried)}", fields, task_id)
+
+
+def _again(retried: int) -> str:
+    return f"-{retried}" if retried else ""
 
 
 def _of_task(task_id: str, task: Task, model: str | None, now: float) -> dict[str, Any]:

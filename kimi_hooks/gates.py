@@ -106,7 +106,9 @@ def _ask_one(parts: Parts, moment: Moment, hook: Hook) -> Asked:
     if hook.handler.status_message:
         LOGGER.info("%s %s %s: %s", moment.task_id, hook.event_name, hook.hook_id, visible(hook.handler.status_message))
     problem = check.launch_problem(hook, parts.workspace.home, parts.templates)
-    finished = without_exit(problem) if problem else running.run(hook, _input(parts, moment, hook), parts.surroundings)
+    with parts.processes.owned_by(moment.task_id or ""):
+        given = _input(parts, moment, hook)
+        finished = without_exit(problem) if problem else running.run(hook, given, parts.surroundings)
     decided = decision.shortened(decision.read(hook, finished), parts.workspace.hook_runs, moment.event_id)
     return Asked(hook, finished, decided, parts.clock.now())
 

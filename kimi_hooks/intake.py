@@ -77,17 +77,27 @@ class Intake:
         recover(self._parts)
 
 
+def take_now(parts: Parts, names: list[str]) -> None:
+    """Take these files now, as far as they are complete, and what was claimed before. Raises OSError."""
+    recover(parts)
+    _take(parts, names)
+
+
 def recover(parts: Parts) -> None:
     """Finish what a killed runner had claimed but not put away."""
     _insert(parts, parts.outbox.claimed_before())
 
 
 def tidy(parts: Parts) -> None:
-    """Forget the files of tasks that have ended; their ends were cut."""
+    """Forget the files of tasks that have ended; their ends were cut. What the journal has lost is claimed again."""
     kept = {file: file.name.partition("__")[0] for file in parts.workspace.accepted.iterdir()}
-    is_open = parts.journal.read(lambda db: tasks.open_among(db, list(kept.values())))
+    ids = list(kept.values())
+    known, is_open = parts.journal.read(lambda db: (tasks.known(db, ids), tasks.open_among(db, ids)))
     for file, task_id in kept.items():
-        if task_id not in is_open:
+        if task_id not in known and results.read(parts.workspace.results, task_id) is None:
+            LOGGER.error("%s: the journal has lost this task; its file is taken again", task_id)
+            file.rename(parts.workspace.incoming / file.name)
+        elif task_id in known and task_id not in is_open:
             file.unlink(missing_ok=True)
 
 

@@ -9,11 +9,11 @@ from typing import Protocol
 from kimi_hooks import continuing, conversation, crash_points, ending, gate_events, gates
 from kimi_hooks.conversation import Conversation, Turn
 from kimi_hooks.crash_points import Point
-from kimi_hooks.ending import Failure
+from kimi_hooks.ending import CANCELLED, Failure
 from kimi_hooks.events import CREATED, PROMPT, STOP, Moment
 from kimi_hooks.hooks.decision import Decision, Verdict
 from kimi_hooks.journal import gates as standing
-from kimi_hooks.journal import tasks
+from kimi_hooks.journal import steering, tasks
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.kimi.estimate import text_tokens
 from kimi_hooks.logs import transition
@@ -37,12 +37,15 @@ class Watcher(Protocol):
 
 def take_on(parts: Parts, entry: Entry, task: Task) -> None:
     """Ask the `TaskCreated` hooks about a task that was accepted, and let it be sent or end it."""
-    if ending.carry_on(parts, entry.id):
+    if ending.carry_on(parts, entry):
         # It was refused, and what came between kept its row from being finished.
         return
     ending.write_transcript(parts, entry, task, Conversation([], {}))
     model = task.model or parts.settings.current.get("KIMI_MODEL")
-    decided = _ask(parts, gate_events.of_created(entry.id, task, model, parts.clock.now()))
+    decided = _ask(parts, gate_events.of_created(entry.id, task, model, parts.clock.now(), entry.retried))
+    if _is_cancelled(parts, entry):
+        # Whoever started this ends it: it waits, as before.
+        return
     if decided.is_blocked:
         ending.end(parts, entry, task, None, _refused(CREATED.name, decided))
         return
@@ -59,7 +62,10 @@ def let_in(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> Entry | 
     parts.journal.write(lambda db: standing.stand_at(db, entry.id, PROMPT.name))
     ending.write_transcript(parts, entry, task, Conversation([], {}))
     model = task.model or parts.settings.current.get("KIMI_MODEL")
-    decided = _ask(parts, gate_events.of_prompt(entry.id, task, model, parts.clock.now()))
+    decided = _ask(parts, gate_events.of_prompt(entry.id, task, model, parts.clock.now(), entry.retried))
+    if _is_cancelled(parts, entry):
+        ending.end(parts, ending.unsent(entry), task, None, CANCELLED, UNSENT)
+        return None
     if decided.is_blocked or decided.stop_reason is not None:
         ending.end(parts, ending.unsent(entry), task, None, _refused(PROMPT.name, decided), UNSENT)
         return None
@@ -81,7 +87,11 @@ def judge(parts: Parts, entry: Entry, task: Task) -> None:
         ending.end(parts, entry, task, None, Failure("unknown", gone))
         return
     ending.write_transcript(parts, entry, task, told)
-    decisions = gates.ask(parts, _stop(parts, entry, task, answer))
+    # Twice: a hook may take its time, and one that nobody waits for any more need not begin.
+    decisions = () if _is_cancelled(parts, entry) else gates.ask(parts, _stop(parts, entry, task, answer))
+    if _is_cancelled(parts, entry):
+        ending.end(parts, entry, task, None, CANCELLED, replace(_call(answer), fingerprint=None), told)
+        return
     decided = gates.verdict(decisions)
     entry = _warned(entry, _warnings(decided))
     if decided.by_failure and decided.stop_reason is None:
@@ -116,6 +126,11 @@ def _accept(parts: Parts, entry: Entry, task: Task, told: Conversation, warning:
     ending.end(parts, warned, task, None, None, replace(call, fingerprint=None) if warning else call, told)
 
 
+def _is_cancelled(parts: Parts, entry: Entry) -> bool:
+    """Tell whether somebody has asked for the task's end meanwhile: what hooks say of it does not count any more."""
+    return parts.journal.read(lambda db: steering.is_cancelled(db, entry.id))
+
+
 def _ask(parts: Parts, moment: Moment) -> Verdict:
     return gates.verdict(gates.ask(parts, moment))
 
@@ -123,7 +138,9 @@ def _ask(parts: Parts, moment: Moment) -> Verdict:
 def _stop(parts: Parts, entry: Entry, task: Task, answer: Turn) -> Moment:
     now = parts.clock.now()
     took = int((now - (entry.started_at or now)) * 1000)
-    return gate_events.of_stop(entry.id, task, answer, entry.taken, blocks=entry.blocks, duration_ms=took, now=now)
+    return gate_events.of_stop(
+        entry.id, task, answer, entry.taken, blocks=entry.blocks, duration_ms=took, now=now, retried=entry.retried
+    )
 
 
 def _send_back(parts: Parts, entry: Entry, reason: str) -> None:

@@ -9,7 +9,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import Any
+
+from kimi_hooks.log_file import LogFile, Rotation
 
 LOGGER = logging.getLogger("kimi_hooks")
 MIN_SECRET_CHARACTERS = 6
@@ -38,14 +40,14 @@ class _OneLine(logging.Formatter):
         return line if record.exc_info else visible(line)
 
 
-class _Lines(logging.StreamHandler[TextIO]):
+class _Lines(logging.StreamHandler[Any]):
     """Writes lines without waiting for another thread: whoever is writing takes the lines of the others along.
 
     With a hundred threads at work, a lock around each write costs more than all the writes; and a terminal that was
     stopped holds up one thread, not all.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Any) -> None:
         super().__init__(stream)
         self._lines: deque[str] = deque()
         self._writing = threading.Lock()
@@ -70,6 +72,9 @@ class _Lines(logging.StreamHandler[TextIO]):
                     self.stream.flush()
                 finally:
                     self._writing.release()
+        except OSError:
+            # A full disk, a terminal that is gone: told where it hurts, not here for each line.
+            pass
         except Exception:  # noqa: BLE001 - what cannot be logged must not stop the work
             self.handleError(record)
 
@@ -81,8 +86,17 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def set_up(file: Path | None, *, console: bool, secrets: Callable[[], Iterable[str]]) -> None:
-    """Send the log to the file and, if wanted, to stderr. What `secrets` returns is masked wherever it turns up."""
+def set_up(
+    file: Path | None,
+    *,
+    console: bool,
+    secrets: Callable[[], Iterable[str]],
+    rotation: Callable[[], Rotation] | None = None,
+) -> None:
+    """Send the log to the file and, if wanted, to stderr. What `secrets` returns is masked wherever it turns up.
+
+    `rotation` says when the file is put aside; who writes a line or two leaves that to the runner.
+    """
     formatter = _OneLine(secrets)
     # What a line does not show need not be looked up for it.
     # https://docs.python.org/3/howto/logging.html#optimization
@@ -92,8 +106,7 @@ def set_up(file: Path | None, *, console: bool, secrets: Callable[[], Iterable[s
     LOGGER.propagate = False
     LOGGER.handlers.clear()
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _attach(_Lines(file.open("a", encoding="utf-8", errors="backslashreplace")), formatter)
+        _attach(_Lines(LogFile(file, rotation)), formatter)
     # There is none when the runner was started with stderr closed.
     if console and sys.stderr is not None:
         _attach(_Lines(sys.stderr), formatter)

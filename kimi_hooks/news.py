@@ -7,7 +7,7 @@ from functools import partial
 
 from kimi_hooks import crash_points, deliveries
 from kimi_hooks.crash_points import Point
-from kimi_hooks.errors import OutdatedError, StoppingError
+from kimi_hooks.errors import DamagedJournalError, OutdatedError, StoppingError
 from kimi_hooks.journal import deliveries as owed
 from kimi_hooks.journal.deliveries import Delivery
 from kimi_hooks.journal.standing import Standing
@@ -77,6 +77,8 @@ class News:
             LOGGER.info("%s hook %s: %s", delivery.about, delivery.hook_id, error)
         except OutdatedError:
             self._undelivered.append(delivery)
+        except DamagedJournalError:
+            LOGGER.warning("%s hook %s: not recorded, since the journal is damaged", delivery.about, delivery.hook_id)
         except OSError as error:
             LOGGER.error("%s: hook %s could not be run just now: %s", delivery.about, delivery.hook_id, error)
             self._undelivered.append(delivery)

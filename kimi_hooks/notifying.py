@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,8 @@ _WENT_ON: Mapping[How, str] = {
     "settings": "the settings have changed",
     "time": "its pause is over",
 }
+# So many ids stand in a message; all of them stand in the detail.
+_NAMED = 5
 _WAIT = "Tasks wait, and none is lost."
 _TITLES: Mapping[NotificationType, str] = {
     "queue_paused": "The queue is paused",
@@ -31,6 +33,7 @@ _TITLES: Mapping[NotificationType, str] = {
     "hook_gave_up": "A hook gave up",
     "hook_disabled": "A hook is switched off",
     "config_broken": "An edit cannot be used",
+    "answer_unknown": "Nobody knows whether Kimi has answered",
 }
 
 
@@ -106,6 +109,15 @@ def config_broken(db: Connection, config: Config, file: Path, mistakes: str, now
     """Tell that config.yaml or a template was edited and cannot be used; `config` is the one that counts on."""
     told = f"{' '.join(mistakes.split())}. What the file said before counts until it is mended, without a restart."
     return _add(db, config, now, "config_broken", told, {"file": str(file)})
+
+
+def answer_unknown(db: Connection, config: Config, task_ids: Sequence[str], now: float) -> Notification:
+    """Tell which tasks are held because the runner died while they were being answered."""
+    first = ", ".join(task_ids[:_NAMED]) + (f" and {len(task_ids) - _NAMED} more" if len(task_ids) > _NAMED else "")
+    told = f"The runner died while these tasks were being answered, so they are held: {first}."
+    remedy = "Send one again, which may pay twice, with: kimi-hooks release ID. End one with: kimi-hooks cancel ID"
+    detail = {"task_ids": list(task_ids), "count": len(task_ids)}
+    return _add(db, config, now, "answer_unknown", f"{told} {remedy}", detail)
 
 
 def _why(pause: Pause) -> str:

@@ -53,6 +53,10 @@ _QUEUE: Mapping[NotificationType, str] = {
     " {call} hooks enable {hook_id}",
     "config_broken": "an edit of config.yaml or of a hook's template cannot be used, as was seen at {at}: what the file"
     " said before counts on. See which and why with: {call} status, and report to the user, who mends it",
+    # To send them again may cost money twice.
+    "answer_unknown": "the runner died while it waited for answers; at {at} it held the tasks that nobody knows the"
+    " answers of ({count}). See them with: {call} status, and report to the user, who alone decides on each whether to"
+    " run: {call} release ID (to send it again, which may pay twice) or: {call} cancel ID",
 }
 _BY_PERSON = f"{_WAIT}. Somebody wanted that: do not wait for answers, and leave it to the user to run: {{call}} resume"
 

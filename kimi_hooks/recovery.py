@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
-from kimi_hooks import atomic, continuing, ending, extracts, intake, results, turns, worker
+from kimi_hooks import (
+    adopting,
+    atomic,
+    continuing,
+    crash_points,
+    ending,
+    extracts,
+    intake,
+    notifying,
+    results,
+    turns,
+    worker,
+)
+from kimi_hooks.crash_points import Point
 from kimi_hooks.ending import Failure
 from kimi_hooks.events import PROMPT, STOP
-from kimi_hooks.journal import deliveries, gates, jumps, moments, sends, tasks
+from kimi_hooks.journal import crashes, deliveries, gates, jumps, moments, sends, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.limits import WINDOW_SECONDS
@@ -22,6 +37,7 @@ OTHERS_WRITE_SECONDS = 3600.0
 KEEP_RUNS_SECONDS = 7 * 24 * 3600.0
 KEEP_EXTRACTS_SECONDS = 30 * 24 * 3600.0
 REPEATED = "a call was cut when the runner died; it was made again, so it may have been paid twice"
+HELD = "a call was cut when the runner died, so it may have been paid for; nobody knows its answer"
 REPEATED_IMITATION = "a call was cut when the runner died; it was made again"
 
 
@@ -32,10 +48,14 @@ def recover(parts: Parts) -> list[Entry]:
     for about, hook_id in parts.journal.write(deliveries.forget_running):
         LOGGER.warning("%s hook %s was cut by the end of the last runner; it runs again", about, hook_id)
     parts.journal.write(partial(_settle_sends, parts, now))
-    intake.recover(parts)
     intake.tidy(parts)
+    intake.recover(parts)
+    adopting.adopt(parts)
     interrupted = parts.journal.read(lambda db: tasks.in_state(db, State.EXECUTING))
-    return [found for entry in interrupted if (found := _answered(parts, entry)) is not None]
+    # Those that somebody cancelled are ended by the first turn, with what is on the disk of them.
+    found = [(entry, _answered(parts, entry)) for entry in interrupted if entry.cancel_at is None]
+    _settle_unknown(parts, [entry for entry, answered in found if answered == "unknown"])
+    return [answered for _, answered in found if isinstance(answered, Entry)]
 
 
 def _settle_sends(parts: Parts, now: float, db: Connection) -> None:
@@ -76,33 +96,62 @@ def _remove(kept: Path) -> None:
         kept.unlink(missing_ok=True)
 
 
-def _answered(parts: Parts, entry: Entry) -> Entry | None:
+def _answered(parts: Parts, entry: Entry) -> Entry | Literal["settled", "unknown"]:
     """Settle an interrupted task by what is on the disk; return it if it has to be carried on.
 
-    That is a result to be put into `results/`, or a whole answer that a gate has to judge.
+    That is a result to be put into `results/`, or a whole answer that a gate has to judge. The answer is unknown where
+    nothing tells of it.
     """
-    result = results.read(parts.workspace.results, entry.id)
-    if result is not None:
-        ending.settle(parts, result)
-        turns.forget(parts.workspace.turns, entry.id)
-        return None
-    if entry.gate == STOP.name or turns.kept(parts.workspace.turns, entry.id) is not None:
+    if results.of_run(parts.workspace.results, entry.id, entry.retried) is not None:
+        ending.carry_on(parts, entry)
+        return "settled"
+    if entry.gate == STOP.name or turns.kept(parts.workspace.turns, entry.id, entry.retried) is not None:
         return entry
     if entry.gate == PROMPT.name:
         parts.journal.write(lambda db: gates.not_sent(db, entry.id, parts.clock.now()))
-        return None
+        return "settled"
     caught = continuing.catch_up(parts, entry)
     if caught is None:
-        _answer_unknown(parts, entry)
-    return caught if caught is not None and caught.gate == STOP.name else None
+        return "unknown"
+    return caught if caught.gate == STOP.name else "settled"
 
 
-def _answer_unknown(parts: Parts, entry: Entry) -> None:
-    if entry.crashes >= parts.config.retry.max_crashes:
-        told = f"the runner died {entry.crashes + 1} times while this task was being answered"
-        worker.fail(parts, entry.id, Failure("crash", f"{told}; look at spool/logs/runner.log"), UNKNOWN)
-        return
+def _settle_unknown(parts: Parts, entries: Sequence[Entry]) -> None:
+    """Decide what becomes of the tasks whose answer is not known: ended, held for a person, or asked for again."""
+    to_hold = []
+    for entry in entries:
+        if entry.crashes >= parts.config.retry.max_crashes:
+            _fail(parts, entry)
+        elif parts.config.retry.on_unknown == "hold" and not entry.standin:
+            to_hold.append(entry)
+        else:
+            _ask_again(parts, entry)
+    if to_hold:
+        _hold(parts, to_hold)
+
+
+def _fail(parts: Parts, entry: Entry) -> None:
+    told = f"the runner died {entry.crashes + 1} times while this task was being answered"
+    worker.fail(parts, entry.id, Failure("crash", f"{told}; look at spool/logs/runner.log"), UNKNOWN)
+
+
+def _hold(parts: Parts, entries: Sequence[Entry]) -> None:
+    """Hold all of them, with one notification: a person decides whether their calls are made, and paid for, again."""
+    now = parts.clock.now()
+
+    def hold(db: Connection) -> None:
+        for entry in entries:
+            crashes.hold_unknown(db, entry, now, [] if HELD in entry.warnings else [HELD])
+        notifying.answer_unknown(db, parts.newest_config, [entry.id for entry in entries], now)
+
+    parts.journal.write(hold)
+    crash_points.reached(Point.UNKNOWN_HELD)
+    for entry in entries:
+        transition(entry.id, State.HELD, crashes=entry.crashes + 1, why=HELD)
+
+
+def _ask_again(parts: Parts, entry: Entry) -> None:
     told = REPEATED_IMITATION if entry.standin else REPEATED
     warnings = [] if told in entry.warnings else [told]
-    parts.journal.write(lambda db: tasks.count_crash(db, entry, parts.clock.now(), warnings))
+    parts.journal.write(lambda db: crashes.count_crash(db, entry, parts.clock.now(), warnings))
     transition(entry.id, State.RETRYABLE, crashes=entry.crashes + 1)

@@ -9,6 +9,7 @@ from typing import Any
 
 from kimi_hooks import atomic
 from kimi_hooks.clock import iso
+from kimi_hooks.states import is_of_run
 
 LATEST = "latest.json"
 OUTPUT = "task-output.txt"
@@ -41,6 +42,15 @@ def read(results: Path, task_id: str) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     return result if isinstance(result, dict) and result.get("task_id") == task_id else None
+
+
+def of_run(results: Path, task_id: str, retried: int) -> dict[str, Any] | None:
+    """Return the result of the run that begins after so many retries: that of an earlier one says nothing of it.
+
+    Raises as `read`.
+    """
+    result = read(results, task_id)
+    return result if result is not None and is_of_run(result, retried) else None
 
 
 def acknowledge(results: Path, task_id: str, at: float) -> None:

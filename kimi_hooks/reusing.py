@@ -21,7 +21,7 @@ REUSED = "answered from the result of {task_id}, which asked the same and ended 
 
 def look_for_answer(parts: Parts, entry: Entry, task: Task) -> None:
     """End the task with an answer that is not too old, or let it be sent where there is none."""
-    if carry_on(parts, entry.id):
+    if carry_on(parts, entry):
         # It was given one just before the runner died.
         return
     try:

@@ -11,7 +11,7 @@ from functools import partial
 from types import FrameType
 
 from kimi_hooks import derived, recovery
-from kimi_hooks.errors import JournalError, WorkspaceError
+from kimi_hooks.errors import DamagedJournalError, JournalError, WorkspaceError
 from kimi_hooks.intake import Intake
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.facts import Pause
@@ -51,9 +51,9 @@ class Runner:
         self._calls, self._hooks = self._reloading.calls, self._reloading.hooks
         self._intake = Intake(parts)
         self._schedule = Schedule(parts, self._calls)
-        self._is_stopping = False
+        self._is_stopping = self._is_damaged = False
         self._derived = derived.Derived(parts.workspace, parts.journal)
-        self._refreshed: tuple[int, Pause | None] | None = None
+        self._refreshed: tuple[int, Pause | None, str | None] | None = None
         self._ended_before = parts.journal.read(tasks.ended_count)
         self._look_again: float | None = None
         self._news = News(parts, self._hooks)
@@ -82,7 +82,10 @@ class Runner:
         signal.signal(signal.SIGQUIT, self._leave)
 
     def run(self, *, drain: bool = False) -> None:
-        """Work until stopped, or with `drain` until nothing is left to do. Raises LockHeldError and WorkspaceError."""
+        """Work until stopped, or with `drain` until nothing is left to do. Raises LockHeldError and WorkspaceError.
+
+        Raises DamagedJournalError when the journal is spoilt meanwhile: no waiting helps, so it leaves as if stopped.
+        """
         try:
             self.startup()
         except BaseException:
@@ -91,6 +94,10 @@ class Runner:
             raise
         try:
             self.main_loop(drain=drain)
+        except DamagedJournalError as error:
+            self._is_damaged = True
+            LOGGER.error("%s; answers that are under way are still put into results/", error)
+            raise
         finally:
             self.shutdown()
 
@@ -126,7 +133,8 @@ class Runner:
         end = self._parts.clock.monotonic() + self._parts.config.grace_seconds
         if self.left_work_behind:
             LOGGER.info("stopping: %d calls, %d hooks still run", self._calls.busy, self._hooks.busy)
-        self._session.end("stopped")
+        if not self._is_damaged:
+            self._session.end("stopped")
         while (left := end - self._parts.clock.monotonic()) > 0 and self._is_finishing():
             self._parts.bell.wait(left)
         self._watch.stop()
@@ -156,6 +164,8 @@ class Runner:
         try:
             self._work()
             return self._seconds_to_next()
+        except DamagedJournalError:
+            raise
         except (OSError, JournalError, WorkspaceError) as error:
             if str(error) != self._trouble:
                 LOGGER.error("%s; it is tried again every %d s", error, TROUBLE_SECONDS)
@@ -198,10 +208,13 @@ class Runner:
     def _refresh(self, standing: Standing) -> None:
         """Bring `results/` in step with the journal, once for all that has ended since."""
         # A new pause is told this way too: who waits for a task watches these files.
-        now = standing.ended, standing.pause
-        if now == self._refreshed and not standing.any_ack:
+        now = standing.ended, standing.pause, standing.run_again
+        known = self._refreshed
+        if now == known and not standing.any_ack:
             return
-        anew, self._refreshed = standing.any_ack or self._refreshed is None, None
+        # What is run again leaves the lists.
+        anew = standing.any_ack or known is None or known[-1] != standing.run_again
+        self._refreshed = None
         derived.write_acks(self._parts.workspace, self._parts.journal)
         self._derived.refresh(anew=anew)
         self._refreshed = now

@@ -9,7 +9,7 @@ from kimi_hooks.crash_points import Point
 from kimi_hooks.ending import Failure
 from kimi_hooks.errors import JournalError, StoppingError
 from kimi_hooks.events import CREATED
-from kimi_hooks.journal import facts, gates, jumps, needs, reuse, sends, tasks
+from kimi_hooks.journal import facts, gates, jumps, needs, reuse, sends, steering, tasks
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.standing import Standing, Waiting
 from kimi_hooks.journal.tasks import Entry
@@ -99,9 +99,11 @@ class Schedule:
             # The clock was set back: what was sent then counts from now on, and not from a time that is far off.
             self._parts.journal.write(lambda db: sends.settle(db, standing.now))
         resumed = self._resume_if_mended(standing) | self._note_key()
+        if standing.any_cancel:
+            self._end_cancelled()
         if standing.any_held:
             self._settle_held()
-        return self._parts.look() if resumed or standing.any_held else standing
+        return self._parts.look() if resumed or standing.any_held or standing.any_cancel else standing
 
     def _open(self, standing: Standing) -> list[Waiting]:
         """Return the waiting tasks that may start at all: those for the imitation, those for Kimi."""
@@ -147,6 +149,12 @@ class Schedule:
         if has_come:
             self._parts.journal.write(tasks.forget_deadlines)
         return has_come
+
+    def _end_cancelled(self) -> None:
+        """End the tasks that somebody wants no more; those in a thread are ended there, which rings the bell."""
+        for entry in self._parts.journal.read(steering.cancelled):
+            if not self._started.cancel(entry):
+                worker.cancel(self._parts, entry)
 
     def _settle_held(self) -> None:
         look = self._parts.journal.write(needs.bind) or self._look_for_circles

@@ -9,7 +9,7 @@ from functools import partial
 from kimi_hooks import continuing, crash_points, ending, limits, slowing, worker
 from kimi_hooks.crash_points import Point
 from kimi_hooks.ending import Failure
-from kimi_hooks.errors import JournalError, StoppingError
+from kimi_hooks.errors import DamagedJournalError, JournalError, StoppingError
 from kimi_hooks.events import PROMPT, STOP
 from kimi_hooks.journal import gates, sends, tasks
 from kimi_hooks.journal.tasks import Entry
@@ -27,13 +27,17 @@ LATE_SECONDS = limits.WINDOW_SECONDS - 60.0
 
 @dataclass(eq=False)
 class _Call:
-    """A task in a thread, since `started_at`: its call has `left`, was `aborted` by a time-out, has been `answered`."""
+    """A task in a thread, since `started_at`: its call has `left`, was `aborted` by a time-out, has been `answered`.
+
+    `cancelled`: somebody asked for the task's end.
+    """
 
     entry: Entry
     started_at: float
     left: bool = False
     aborted: bool = False
     answered: bool = False
+    cancelled: bool = False
 
     @property
     def deadline_at(self) -> float | None:
@@ -54,6 +58,10 @@ class _Told:
         self._call = call
         self.has_left = False
 
+    @property
+    def is_cancelled(self) -> bool:
+        return self._call.cancelled
+
     def renew(self, entry: Entry) -> None:
         self._call.entry, self._call.aborted = entry, False
 
@@ -61,6 +69,9 @@ class _Told:
         self.has_left = True
         crash_points.reached(Point.CALL_LEFT)
         self._started.note_left(self._call)
+        if self._call.cancelled:
+            # It was to be ended before there was a call to end.
+            self._started.abort(self._call)
 
     def answer(self) -> None:
         self._started.note_answer(self._call)
@@ -106,6 +117,20 @@ class Started:
                 call.aborted = True
                 self._parts.client.abort(call.entry.id)
 
+    def cancel(self, entry: Entry) -> bool:
+        """Let the thread that works on this task bring it to its end soon; False when there is none."""
+        working = [call for call in list(self._calls) if call.entry.id == entry.id]
+        for call in working:
+            if not call.cancelled:
+                call.cancelled = True
+                self.abort(call)
+        return bool(working)
+
+    def abort(self, call: _Call) -> None:
+        """End what is under way for a task: its call, and the hooks that it waits for."""
+        self._parts.client.abort(call.entry.id)
+        self._parts.processes.end(call.entry.id)
+
     def move(self, jump: float) -> None:
         """Move all time-outs along with a clock that was set, by `jump` seconds."""
         for call in list(self._calls):
@@ -144,13 +169,15 @@ class Started:
         What raises here leaves the task where it is: the next turn comes back to it.
         """
         for entry, error in list(self._troubled.values()):
-            self._settle(self._parts.journal.read(partial(tasks.get, task_id=entry.id)) or entry, error)
+            found = self._parts.journal.read(partial(tasks.get, task_id=entry.id)) or entry
+            if not tasks.is_ended(found):
+                self._settle(found, error)
             del self._troubled[entry.id]
 
     def _settle(self, entry: Entry, error: Exception) -> None:
         now, write = self._parts.clock.now(), self._parts.journal.write
         is_judged = entry.gate == STOP.name or continuing.has_newer(self._parts, entry)
-        has_result = ending.has_result(self._parts, entry.id)
+        has_result = ending.has_result(self._parts, entry)
         if entry.gate == PROMPT.name and not has_result:
             write(partial(gates.not_sent, task_id=entry.id, due_at=now + ANSWERED_SECONDS, why=str(error)))
         elif is_judged or has_result:
@@ -172,6 +199,9 @@ class Started:
             work()
         except StoppingError as error:
             LOGGER.info("%s: %s", call.entry.id, error)
+        except DamagedJournalError:
+            # The runner tells of it, and leaves: the next one goes by what is on the disk.
+            LOGGER.warning("%s: left as it is, since the journal is damaged", call.entry.id)
         except Exception as error:  # noqa: BLE001 - the task must not be lost to it
             LOGGER.exception("%s: could not be carried on", call.entry.id)
             self._troubled[call.entry.id] = (call.entry, error)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 
 class State(StrEnum):
@@ -31,6 +33,11 @@ class Outcome(StrEnum):
         if self is Outcome.DONE:
             return State.COMPLETED
         return State.CANCELLED if self is Outcome.CANCELLED else State.FAILED
+
+
+def is_of_run(kept: Mapping[str, Any], retried: int) -> bool:
+    """Tell whether what was kept of a task is of the run after so many retries; older files tell of none."""
+    return bool(kept.get("retried", 0) == retried)
 
 
 ENDED = (State.COMPLETED, State.FAILED, State.CANCELLED)

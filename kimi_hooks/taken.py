@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -45,10 +46,20 @@ class Taken:
 
     @property
     def cost(self) -> dict[str, Any] | None:
-        """Return the `cost` of a result: None, never 0, where it is not known."""
+        """Return the `cost` of a result: None, never 0, where it is not known.
+
+        `unknown_calls` are not in the amount; where there are no others, nothing is known.
+        """
         if self.unpriced or self.currency is None:
             return None
-        return {"amount": self.amount, "currency": self.currency}
+        return {"amount": self.amount, "currency": self.currency, "unknown_calls": self.unknown}
+
+
+def of_result(result: Mapping[str, Any]) -> Taken:
+    """Return what all calls of an ended task took, as far as its result tells; older ones lack `unknown_calls`."""
+    cost = dict(result["cost"] or {})
+    unknown = cost.pop("unknown_calls", 0)
+    return Taken(**result["tokens"], **cost, unpriced=int(result["cost"] is None), unknown=unknown)
 
 
 NOTHING = Taken()

@@ -1,7 +1,8 @@
 """What is on our own disk of a task that has not ended yet: `spool/turns/<id>/`.
 
 `<n>.json` is the nth answer of Kimi, when another one is needed or a gate is asked about it; `result.json` is a
-finished result which cannot be put into `results/` just now.
+finished result which cannot be put into `results/` just now. Each tells how often the task had been run again before
+(`retried`): what an earlier run has left counts for nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kimi_hooks import atomic
+from kimi_hooks.states import is_of_run
 
 _NAME = "result.json"
 # What every answer that was kept tells. One that lacks any of it is not as it was written, and as good as gone.
@@ -24,15 +26,23 @@ def keep_turn(turns: Path, task_id: str, number: int, turn: Mapping[str, Any]) -
     _write(turns, task_id, f"{number}.json", turn)
 
 
-def earlier(turns: Path, task_id: str, count: int) -> list[dict[str, Any]]:
+def earlier(turns: Path, task_id: str, count: int, retried: int = 0) -> list[dict[str, Any]]:
     """Return the first `count` answers that were kept, without those that are gone. Raises OSError."""
-    found = (_turn(turns, task_id, number) for number in range(1, count + 1))
+    found = (_turn(turns, task_id, number, retried) for number in range(1, count + 1))
     return [turn for turn in found if turn is not None]
 
 
-def newer(turns: Path, task_id: str, count: int) -> dict[str, Any] | None:
+def all_of(turns: Path, task_id: str, retried: int = 0) -> list[dict[str, Any]]:
+    """Return all answers that were kept of a task, up to the first that is gone. Raises OSError."""
+    found: list[dict[str, Any]] = []
+    while (turn := newer(turns, task_id, len(found), retried)) is not None:
+        found.append(turn)
+    return found
+
+
+def newer(turns: Path, task_id: str, count: int, retried: int = 0) -> dict[str, Any] | None:
     """Return the answer after the first `count` ones, None when there is none. Raises OSError."""
-    return _turn(turns, task_id, count + 1)
+    return _turn(turns, task_id, count + 1, retried)
 
 
 def is_whole(turn: Mapping[str, Any]) -> bool:
@@ -57,9 +67,10 @@ def keep(turns: Path, result: Mapping[str, Any]) -> None:
     _write(turns, result["task_id"], _NAME, result)
 
 
-def kept(turns: Path, task_id: str) -> dict[str, Any] | None:
+def kept(turns: Path, task_id: str, retried: int = 0) -> dict[str, Any] | None:
     """Return the result that was kept for the task, None when there is none. Raises OSError."""
-    return _read_if_there(turns / task_id / _NAME)
+    result = _read_if_there(turns / task_id / _NAME)
+    return result if result is not None and is_of_run(result, retried) else None
 
 
 def forget(turns: Path, task_id: str) -> None:
@@ -69,9 +80,10 @@ def forget(turns: Path, task_id: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _turn(turns: Path, task_id: str, number: int) -> dict[str, Any] | None:
+def _turn(turns: Path, task_id: str, number: int, retried: int) -> dict[str, Any] | None:
     turn = _read_if_there(turns / task_id / f"{number}.json")
-    return turn if isinstance(turn, dict) and turn.keys() >= _KEYS else None
+    is_ours = isinstance(turn, dict) and turn.keys() >= _KEYS and is_of_run(turn, retried)
+    return turn if is_ours else None
 
 
 def _write(turns: Path, task_id: str, name: str, value: Mapping[str, Any]) -> None:

@@ -21,9 +21,9 @@ from kimi_hooks import (
 )
 from kimi_hooks.clock import iso, kimi_day
 from kimi_hooks.crash_points import Point
-from kimi_hooks.ending import Failure, end, unsent
-from kimi_hooks.errors import TaskError
-from kimi_hooks.events import STOP
+from kimi_hooks.ending import CANCELLED, Failure, end, unsent
+from kimi_hooks.errors import JournalError, TaskError
+from kimi_hooks.events import PROMPT, STOP
 from kimi_hooks.journal import facts, sends, tasks
 from kimi_hooks.journal import gates as standing
 from kimi_hooks.journal.facts import Slowed
@@ -40,9 +40,15 @@ from kimi_hooks.task import Task
 
 
 class Watcher(Protocol):
-    """Who is told how far a call has come: `has_left` once the whole request is on its way to Kimi."""
+    """Who is told how far a call has come: `has_left` once the whole request is on its way to Kimi.
+
+    `is_cancelled` once the call was to be ended because somebody asked for the task's end.
+    """
 
     has_left: bool
+
+    @property
+    def is_cancelled(self) -> bool: ...
 
     def renew(self, entry: Entry) -> None: ...
 
@@ -65,10 +71,16 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
         if let_in is None:
             return
         entry = let_in
+        if watcher.is_cancelled:
+            end(parts, unsent(entry), task, None, CANCELLED, UNSENT)
+            return
         turn, call = ask(parts, entry, task, endpoint, watcher)
     except TaskError as error:
         end(parts, unsent(entry), task, None, Failure("invalid_task", str(error)), UNSENT)
     except CallFailedError as error:
+        if watcher.is_cancelled:
+            _end_cut(parts, entry, task, endpoint, error, watcher)
+            return
         if not watcher.has_left and _is_ours(error.failure):
             end(parts, unsent(entry), task, None, _told(error.failure), UNSENT)
             return
@@ -79,8 +91,28 @@ def run(parts: Parts, entry: Entry, task: Task, watcher: Watcher) -> None:
         take(parts, entry, task, turn, call)
 
 
+def _end_cut(
+    parts: Parts, entry: Entry, task: Task, endpoint: Endpoint, error: CallFailedError, watcher: Watcher
+) -> None:
+    """End a task whose call was ended because somebody cancelled it, with what had come of the answer."""
+    if watcher.has_left:
+        end(parts, entry, task, _arrived(error), CANCELLED, Call(billing.of_failure(parts, endpoint, task, error)))
+    else:
+        end(parts, unsent(entry), task, None, CANCELLED, UNSENT)
+
+
 def take(parts: Parts, entry: Entry, task: Task, turn: Mapping[str, Any], call: Call) -> None:
     """Decide what becomes of an answer: it is carried on, judged, or the end of the task."""
+    try:
+        _take(parts, entry, task, turn, call)
+    except JournalError:
+        # It may have been paid for: on the disk, it waits for a journal that can be used.
+        if not ending.has_result(parts, entry) and not continuing.has_newer(parts, entry):
+            continuing.keep_untaken(parts, entry, turn, call)
+        raise
+
+
+def _take(parts: Parts, entry: Entry, task: Task, turn: Mapping[str, Any], call: Call) -> None:
     earlier = conversation.read(parts, entry).parts
     if continuing.is_needed(parts, turn, earlier, call.took, task.max_tokens):
         continuing.go_on(parts, entry, turn, call)
@@ -94,13 +126,13 @@ def take(parts: Parts, entry: Entry, task: Task, turn: Mapping[str, Any], call: 
 
 def carry_on(parts: Parts, entry: Entry) -> None:
     """Go on with a task whose answer is on the disk already: its result, or an answer that waits to be judged."""
-    if not ending.carry_on(parts, entry.id) and entry.gate == STOP.name:
+    if not ending.carry_on(parts, entry) and entry.gate == STOP.name:
         judging.judge(parts, entry, _task_of(parts, entry))
 
 
 def _resume(parts: Parts, entry: Entry, task: Task) -> bool:
     """Go on where an earlier try stopped whose answer is on the disk; tell whether there was one."""
-    if ending.carry_on(parts, entry.id):
+    if ending.carry_on(parts, entry):
         return True
     caught = entry if entry.gate == STOP.name else continuing.catch_up(parts, entry, is_started=True)
     if caught is not None and caught.gate == STOP.name:
@@ -127,15 +159,30 @@ def ask(parts: Parts, entry: Entry, task: Task, endpoint: Endpoint, watcher: Wat
 
 def expire(parts: Parts, entry: Entry) -> None:
     """End a waiting task whose own time-out has passed."""
-    if not ending.carry_on(parts, entry.id):
+    if not ending.carry_on(parts, entry):
         task = _task_of(parts, entry)
         end(parts, entry, task, None, timed_out(task))
+
+
+def cancel(parts: Parts, entry: Entry) -> None:
+    """End a task that no thread works on, because somebody asked for that; what has come of its answer is kept.
+
+    An end that is on the disk already stands.
+    """
+    if ending.carry_on(parts, entry):
+        return
+    continuing.catch_up(parts, entry)
+    entry = parts.journal.read(lambda db: tasks.get(db, entry.id)) or entry
+    is_unsent = entry.gate == PROMPT.name
+    took = parts.journal.read(lambda db: _of_lost_call(db, entry.id))
+    call = UNSENT if is_unsent else Call(took)
+    end(parts, unsent(entry) if is_unsent else entry, _task_of(parts, entry), None, CANCELLED, call)
 
 
 def fail(parts: Parts, task_id: str, failure: Failure, took: Taken = NOTHING) -> None:
     """End a task that cannot be carried on; `took` is what its call took, if one was under way."""
     entry = parts.journal.read(lambda db: tasks.get(db, task_id))
-    if entry is not None and not tasks.is_ended(entry) and not ending.carry_on(parts, task_id):
+    if entry is not None and not tasks.is_ended(entry) and not ending.carry_on(parts, entry):
         end(parts, entry, _task_of(parts, entry), None, failure, Call(took))
 
 
@@ -143,11 +190,14 @@ def lose_call(parts: Parts, entry: Entry, due_at: float, why: str) -> None:
     """Let a task wait for another try whose call broke off here: what that took is not known, if it was sent at all."""
 
     def lose(db: Connection) -> None:
-        took = NOTHING if sends.under_way_since(db, entry.id) is None else UNKNOWN
-        tasks.take(db, entry, None, took, parts.clock.now())
+        tasks.take(db, entry, None, _of_lost_call(db, entry.id), parts.clock.now())
         tasks.retry_at(db, entry.id, due_at, why)
 
     parts.journal.write(lose)
+
+
+def _of_lost_call(db: Connection, task_id: str) -> Taken:
+    return NOTHING if sends.under_way_since(db, task_id) is None else UNKNOWN
 
 
 def _task_of(parts: Parts, entry: Entry) -> Task:

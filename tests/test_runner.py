@@ -405,3 +405,14 @@ def test_a_file_whose_end_was_cut_is_forgotten_at_the_next_start(house: House) -
     house.drain()
 
     assert not left.exists()
+
+
+def test_the_file_of_an_unknown_task_is_taken_again(house: House) -> None:
+    """A journal that has lost a task must not take it along: its file is still there."""
+    house.drain()
+    (house.workspace.accepted / "kimi-1771342200-q7x2m9ab__now.md").write_text("hello")
+
+    house.drain()
+
+    assert house.result("kimi-1771342200-q7x2m9ab")["outcome"] == "done"
+    assert list(house.workspace.accepted.iterdir()) == []

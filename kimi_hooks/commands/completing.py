@@ -37,6 +37,31 @@ def ids_to_acknowledge(context: click.Context, parameter: click.Parameter, incom
     return _complete(context, parameter, incomplete, _unacknowledged)
 
 
+def ids_to_cancel(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the id of a task that has not ended."""
+    return _complete(context, parameter, incomplete, _open)
+
+
+def ids_to_hold(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the id of a task that waits and that no person holds."""
+    where = "WHERE state IN ('available', 'retryable') OR (state = 'held' AND hold_reason IN ('after', 'gate'))"
+    return _complete(
+        context, parameter, incomplete, lambda workspace: [*_named_by_id(workspace.outbox), *_found(workspace, where)]
+    )
+
+
+def ids_to_release(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the id of a task that waits for a person."""
+    where = "WHERE state = 'held' AND hold_reason IN ('person', 'unknown')"
+    return _complete(context, parameter, incomplete, lambda workspace: _found(workspace, where))
+
+
+def ids_to_retry(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the id of a task that can be run again, or that waits for another try."""
+    where = "WHERE state IN ('failed', 'cancelled', 'retryable') AND coalesce(error_kind, '') != 'invalid_task'"
+    return _complete(context, parameter, incomplete, lambda workspace: _found(workspace, where))
+
+
 def hook_ids(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the id of a configured hook."""
     return _complete(context, parameter, incomplete, _configured)
@@ -90,6 +115,13 @@ def _open(workspace: Workspace) -> list[str]:
         lambda db: [entry.id for state in states for entry in tasks.in_state(db, state, LISTED)],
     )
     return [*_named_by_id(workspace.outbox), *(found or [])]
+
+
+def _found(workspace: Workspace, where: str) -> list[str]:
+    from kimi_hooks.journal import store, tasks  # noqa: PLC0415 - only when an id is completed
+
+    newest = f"{where} ORDER BY seq DESC LIMIT {LISTED}"
+    return [entry.id for entry in store.glance(workspace.journal_file, lambda db: tasks.entries(db, newest)) or ()]
 
 
 def _ended(workspace: Workspace) -> list[str]:

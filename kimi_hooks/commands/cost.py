@@ -39,7 +39,7 @@ def cost_command(
     """Add up what the calls to Kimi took, failed ones included: tokens, and money by the price list.
 
     With --poll-every and --poll-tokens it also tells what an agent would have spent that asks again and again.
-    The imitation costs nothing and is not in it.
+    The imitation costs nothing and is not in it; neither is what `clean` has removed.
     """
     if (poll_every is None) != (poll_tokens is None):
         raise click.UsageError("give --poll-every and --poll-tokens together")

@@ -10,6 +10,7 @@ import click
 from kimi_hooks import control, logs, schemas
 from kimi_hooks.commands import Home
 from kimi_hooks.commands.telling import spelt
+from kimi_hooks.log_file import Rotation
 from kimi_hooks.workspace import Workspace, read_config
 
 
@@ -46,7 +47,10 @@ def _run(workspace: Workspace, *, drain: bool) -> int:
     # After an upgrade nobody may think of `init`.
     schemas.lay_out(workspace.schemas)
     logs.set_up(
-        workspace.log_file, console=not control.is_in_background(), secrets=lambda: parts.settings.current.secrets
+        workspace.log_file,
+        console=not control.is_in_background(),
+        secrets=lambda: parts.settings.current.secrets,
+        rotation=lambda: Rotation(parts.config.log.max_bytes, parts.config.log.keep),
     )
     runner = Runner(parts, on_ready=control.say_ready)
     runner.heed_signals()

@@ -10,12 +10,17 @@ import click
 from kimi_hooks import results, waiting
 from kimi_hooks.clock import Clock, iso
 from kimi_hooks.commands import Home, completing, json_option, print_json, require_home
-from kimi_hooks.commands.telling import warn_of_queue
+from kimi_hooks.commands.telling import spelt, warn_of_queue
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import open_existing
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.show import harmless, print_result
 
+_HELD = {
+    "person": "held by a person; let it go on with: {call}",
+    "unknown": "a call was cut when the runner died, and its answer is not known; send it again, which may pay twice,"
+    " with: {call}",
+}
 HIDDEN = frozenset({"id", "seq", "acknowledged_at", "taken"})
 
 
@@ -37,6 +42,8 @@ def show_command(home: Home, task_id: str, as_json: bool) -> None:
         print_json(_as_json(task_id, found))
     else:
         _print(task_id, found)
+        if isinstance(found, Entry) and found.hold_reason in _HELD:
+            click.echo(_HELD[found.hold_reason].format(call=spelt(workspace, f"release {task_id}")))
         warn_of_queue(workspace, standin=isinstance(found, Entry) and found.standin)
 
 

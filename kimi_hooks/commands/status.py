@@ -19,7 +19,7 @@ from kimi_hooks.commands.telling import pause_told, spelt
 from kimi_hooks.config import Config
 from kimi_hooks.edits import content_mark
 from kimi_hooks.errors import ConfigError, WorkspaceError
-from kimi_hooks.journal import deliveries, facts, switches, tasks
+from kimi_hooks.journal import deliveries, facts, steering, switches, tasks
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.store import Connection, Journal, open_existing
 from kimi_hooks.journal.tasks import Entry
@@ -117,6 +117,7 @@ def _status(workspace: Workspace, journal: Journal, holder: Holder | None, held_
         "slowed": journal.read(facts.slowed) is not None,
         "next_call_at": iso(held_up.next_call.at) if held_up.next_call else None,
         "tasks": counts,
+        "unknown": journal.read(steering.unknown_count),
         "deliveries": journal.read(deliveries.counts),
         "hooks_off": list(journal.read(switches.switched_off)),
         "open": [_row(entry) for state in OPEN_STATES for entry in journal.read(_listed(state))],
@@ -158,6 +159,8 @@ def _print(workspace: Workspace, status: dict[str, Any], held_up: _HeldUp) -> No
         click.echo(f"kimi       {status['kimi']}")
     for line in _hold_ups(workspace, held_up, status["tasks"]):
         click.echo(line)
+    if status["unknown"]:
+        click.echo(f"held       {_unknown_told(workspace, status['unknown'])}")
     click.echo("tasks      " + (_counts(status["tasks"]) or "none yet"))
     if status["deliveries"]:
         click.echo("hooks      " + _counts(_hook_counts(status)) + _way_back(workspace, status))
@@ -165,6 +168,13 @@ def _print(workspace: Workspace, status: dict[str, Any], held_up: _HeldUp) -> No
         click.echo(f"hooks off: {', '.join(status['hooks_off'])}; see: {spelt(workspace, 'hooks list')}")
     if status["open"]:
         _print_table(status["open"])
+
+
+def _unknown_told(workspace: Workspace, count: int) -> str:
+    """Say what a person has to decide about calls that were cut."""
+    whose = "the answer of 1 task is not known" if count == 1 else f"the answers of {count} tasks are not known"
+    again, end = spelt(workspace, "release ID"), spelt(workspace, "cancel ID")
+    return f"{whose}, since the runner died; send one again, which may pay twice: {again}; end one: {end}"
 
 
 def _way_back(workspace: Workspace, status: dict[str, Any]) -> str:

@@ -164,8 +164,10 @@ def record(db: Connection, run: HookRun, retry_at: float | None) -> None:
     """Keep the record of a run and, in the same transaction, what becomes of its delivery and of what is behind it."""
     state = "waiting" if run.outcome == "retry" else run.outcome
     db.execute(
-        "UPDATE deliveries SET state = ?, due_at = ? WHERE event_id = ? AND hook_id = ?",
-        (state, retry_at or run.ended_at, run.event_id, run.hook_id),
+        # Given up meanwhile, since its task is run again: it is not tried again.
+        "UPDATE deliveries SET state = iif(state = 'gave_up' AND ? = 'waiting', state, ?), due_at = ? "
+        "WHERE event_id = ? AND hook_id = ?",
+        (state, state, retry_at or run.ended_at, run.event_id, run.hook_id),
     )
     keep(db, run)
     if run.outcome != "retry":
@@ -195,7 +197,8 @@ def forget_running(db: Connection) -> list[tuple[str, str]]:
 def put_back(db: Connection, delivery: Delivery, due_at: float) -> None:
     """Let a delivery wait again whose run came to nothing for a reason that is ours."""
     db.execute(
-        "UPDATE deliveries SET state = 'waiting', crashes = crashes + 1, due_at = ? WHERE event_id = ? AND hook_id = ?",
+        "UPDATE deliveries SET state = 'waiting', crashes = crashes + 1, due_at = ? "
+        "WHERE event_id = ? AND hook_id = ? AND state = 'running'",
         (due_at, delivery.event_id, delivery.hook_id),
     )
 

@@ -18,6 +18,8 @@ WAIVED = "budget_waived"
 SLOWED = "slowed"
 # How the wall clock stood to the time since boot when it was last looked at, and in which boot.
 CLOCK = "clock"
+# The number that the newest `retry` took among those of the endings, so that none is given twice.
+RUN_AGAIN = "run_again"
 # The files whose newest state cannot be used, and what is wrong with it.
 BROKEN = "broken"
 

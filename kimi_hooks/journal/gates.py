@@ -22,8 +22,9 @@ class Said:
 
 
 def waiting(db: Connection, gate: str, limit: int) -> list[tuple[Entry, str]]:
-    """Return tasks that wait at a gate, each with its text, in the order of their arrival."""
-    query = f"SELECT {COLUMNS}, spec FROM tasks WHERE gate = ? ORDER BY seq LIMIT ?"  # noqa: S608 - ours
+    """Return tasks that are held for a gate, each with its text, in the order of their arrival."""
+    where = "gate = ? AND hold_reason = 'gate'"
+    query = f"SELECT {COLUMNS}, spec FROM tasks WHERE {where} ORDER BY seq LIMIT ?"  # noqa: S608 - ours
     return [(entry_of(row), row["spec"]) for row in db.execute(query, (gate, limit))]
 
 
@@ -39,11 +40,15 @@ def stand_at(db: Connection, task_id: str, gate: str) -> None:
 
 
 def admit(db: Connection, entry: Entry, *, after: bool) -> None:
-    """Let an accepted task be sent, or wait for the tasks it comes after; the entry tells its warnings."""
+    """Let an accepted task be sent, or wait for the tasks it comes after; the entry tells its warnings.
+
+    One that a person has held meanwhile stays held.
+    """
     state, reason = ("held", "after") if after else ("available", None)
     db.execute(
-        "UPDATE tasks SET state = ?, hold_reason = ?, gate = NULL, warnings = ? WHERE id = ?",
-        (state, reason, json.dumps(entry.warnings), entry.id),
+        "UPDATE tasks SET state = iif(hold_reason = 'person', state, ?), gate = NULL, warnings = ?, "
+        "hold_reason = iif(hold_reason = 'person', hold_reason, ?) WHERE id = ?",
+        (state, json.dumps(entry.warnings), reason, entry.id),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from kimi_hooks.journal.store import Connection
+from kimi_hooks.journal.store import Connection, Row
 
 OPEN_STATES = frozenset({"waiting", "behind", "running"})
 # Word for word as the index `deliveries_open` has it: the planner finds it by this.
@@ -61,6 +61,14 @@ _NEXT = f"""
 """  # noqa: S608 - as above
 
 
+_STUCK = f"""
+    SELECT first.seq, first.event_id, first.hook_id FROM deliveries AS first WHERE first.state = 'behind'
+    AND first.seq = ({_lane("first.task_id", "first.hook_id")} ORDER BY other.seq LIMIT 1)
+    AND first.seq = coalesce(
+        ({_chain("first.event_id", "first.event", "first.place")} ORDER BY other.seq LIMIT 1), first.seq)
+"""  # noqa: S608 - as above
+
+
 def insert(db: Connection, deliveries: Iterable[Mapping[str, object]]) -> None:
     """Insert deliveries, each waiting or behind an earlier one; one that is there already stays as it is.
 
@@ -78,6 +86,11 @@ def release(db: Connection, event_id: str, hook_id: str, now: float) -> None:
     db.executemany(
         "UPDATE deliveries SET state = 'waiting', due_at = ? WHERE seq = ?", [(now, row["seq"]) for row in found]
     )
+
+
+def stuck(db: Connection) -> list[Row]:
+    """Return the deliveries that are behind nothing, though they wait for something."""
+    return db.execute(_STUCK).fetchall()
 
 
 def repeat(db: Connection, numbers: Iterable[int], now: float) -> None:

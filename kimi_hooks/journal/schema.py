@@ -152,5 +152,6 @@ MIGRATIONS = (
     ALTER TABLE tasks ADD COLUMN retried INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE tasks ADD COLUMN cancel_at REAL;
     CREATE INDEX tasks_cancel ON tasks (seq) WHERE cancel_at IS NOT NULL;
+    ALTER TABLE tasks ADD COLUMN last_call TEXT;
     """,
 )

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kimi_hooks.events import CREATED
-from kimi_hooks.journal.facts import PAUSED, SLOWED, Pause, Slowed, parse_pause, parse_slowed
+from kimi_hooks.journal.facts import PAUSED, RUN_AGAIN, SLOWED, Pause, Slowed, parse_pause, parse_slowed
 from kimi_hooks.journal.store import Connection
+from kimi_hooks.journal.tasks import NEWEST_ENDING
 
 _WAITING = "state IN ('available', 'retryable') AND reuse IS NULL AND standin ="
 # Without the name of the index the planner would look at every task that waits.
@@ -21,7 +22,7 @@ _QUERY = f"""
         (SELECT value FROM facts WHERE key = '{SLOWED}') AS slowed,
         (SELECT min(due_at) FROM tasks INDEXED BY tasks_reuse WHERE {_WAITING_REUSE}) AS reuse_due,
         EXISTS (SELECT 1 FROM tasks WHERE state = 'held' AND hold_reason = 'after') AS any_held,
-        EXISTS (SELECT 1 FROM tasks WHERE gate = '{CREATED.name}') AS any_new,
+        EXISTS (SELECT 1 FROM tasks WHERE gate = '{CREATED.name}' AND hold_reason = 'gate') AS any_new,
         (SELECT min(due_at) FROM tasks WHERE {_WAITING} 0) AS due,
         (SELECT min(due_at) FROM tasks WHERE {_WAITING} 1) AS standin_due,
         (SELECT min(deadline_at) FROM tasks WHERE {_WAITING} 0 AND deadline_at IS NOT NULL) AS deadline,
@@ -32,7 +33,9 @@ _QUERY = f"""
         (SELECT max(sent_at) FROM sends) AS newest_send,
         (SELECT min(due_at) FROM deliveries WHERE state = 'waiting') AS news_due,
         (SELECT coalesce(max(seq), 0) FROM deliveries) AS newest_news,
-        (SELECT coalesce(max(ended), 0) FROM tasks) AS ended,
+        {NEWEST_ENDING} AS ended,
+        (SELECT value FROM facts WHERE key = '{RUN_AGAIN}') AS run_again,
+        EXISTS (SELECT 1 FROM tasks WHERE cancel_at IS NOT NULL) AS any_cancel,
         EXISTS (SELECT 1 FROM tasks WHERE ack_written = 0) AS any_ack
 """  # noqa: S608 - constants
 
@@ -53,7 +56,8 @@ class Standing:
     `recent_sends` left within the limit's window, the first of them at `oldest_recent`; `blocking_send` is the newest
     but `per_window - 1`, so that the next call must wait for it to leave the window. `ended` and `newest_news` are the
     numbers of the newest ending and of the newest delivery. `reuse_due` is the first instant at which an earlier answer
-    can be looked for. `any_new`: a task waits to be taken on by a gate.
+    can be looked for. `any_new`: a task waits to be taken on by a gate; `any_cancel`: somebody asked for the end of
+    one. `run_again` changes when ended tasks are open again.
     """
 
     now: float
@@ -71,6 +75,8 @@ class Standing:
     news_due: float | None
     newest_news: int
     ended: int
+    run_again: str | None
+    any_cancel: bool
     any_ack: bool
 
 
@@ -93,5 +99,7 @@ def look(db: Connection, now: float, window: float, per_window: int) -> Standing
         news_due=row["news_due"],
         newest_news=row["newest_news"],
         ended=row["ended"],
+        run_again=row["run_again"],
+        any_cancel=bool(row["any_cancel"]),
         any_ack=bool(row["any_ack"]),
     )

@@ -11,11 +11,13 @@ from typing import Any, Generic, TypeVar
 
 from kimi_hooks import crash_points
 from kimi_hooks.crash_points import Point
-from kimi_hooks.errors import JournalError, WorkspaceError
+from kimi_hooks.errors import DamagedJournalError, JournalError, WorkspaceError
+from kimi_hooks.journal import damage
 from kimi_hooks.journal.schema import MIGRATIONS
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
+DatabaseError = sqlite3.DatabaseError
 Row = sqlite3.Row
 
 BUSY_SECONDS = 30.0
@@ -53,19 +55,24 @@ class _Ticket(Generic[T]):
 class Journal:
     """One connection for all threads of a process. Writes that wait together are committed together, with one fsync."""
 
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, file: Path | None, *, anew: bool = False) -> None:
         """Open the file, making or migrating its schema; None is an empty journal in memory.
 
-        Raises WorkspaceError when the file cannot be used, or was written by a newer version.
+        `anew`: it is made in the place of one that was lost.
+
+        Raises WorkspaceError when the file cannot be used, or was written by a newer version, and DamagedJournalError
+        when it is not as it was written, or is gone though there was one.
         """
+        self._file = file
+        self._damage: DamagedJournalError | None = None
         self._lock = threading.Lock()
         self._queue_lock = threading.Lock()
         self._queue: list[_Ticket[Any]] = []
         try:
-            self._db = _connect(file)
-        except sqlite3.Error as error:
-            told = f"{file}: the journal cannot be opened: {error}; move it aside to begin a new one"
-            raise WorkspaceError(told) from error
+            self._db = _connect(file, anew=anew)
+        except (sqlite3.Error, OSError) as error:
+            raise _not_opened(file, error) from error
+        self._stamp = None if file is None else damage.stamp(file)
 
     def write(self, operation: Callable[[Connection], T]) -> T:
         """Run the operation in a transaction and return its value once that is on the disk.
@@ -79,12 +86,22 @@ class Journal:
         with self._lock:
             if not ticket.done:
                 self._commit_waiting()
-        return _without_trouble(ticket.result)
+        return self._without_trouble(ticket.result)
 
     def read(self, operation: Callable[[Connection], T]) -> T:
         """Run the operation, which must not change anything, and return its value."""
         with self._lock:
-            return _without_trouble(lambda: operation(self._db))
+            self._refuse_damaged()
+            return self._without_trouble(lambda: operation(self._db))
+
+    def shrink(self, share: float) -> int:
+        """Give the disk back what is free in the file if that is more than this share of it; return the bytes.
+
+        Everybody else waits meanwhile.
+        """
+        with self._lock:
+            self._refuse_damaged()
+            return self._without_trouble(lambda: _shrink(self._db, share))
 
     def close(self) -> None:
         with self._lock:
@@ -104,13 +121,14 @@ class Journal:
     def _commit(self, tickets: Sequence[_Ticket[Any]]) -> bool:
         """Run all operations in one transaction; False, with nothing changed, when one of them raised."""
         try:
+            self._refuse_damaged()
             self._db.execute("BEGIN IMMEDIATE")
             if all(ticket.run(self._db) for ticket in tickets):
                 crash_points.reached(Point.COMMITTING)
                 self._db.execute("COMMIT")
                 return True
             self._roll_back()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, DamagedJournalError) as error:
             # The journal's own trouble, and so everybody's: nobody tries alone.
             for ticket in tickets:
                 ticket.fail(error)
@@ -122,19 +140,49 @@ class Journal:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
+    def _refuse_damaged(self) -> None:
+        """Raise DamagedJournalError once the file is known to be spoilt, or is not the one that we have opened.
 
-def _without_trouble(work: Callable[[], T]) -> T:
-    """Do the work; what the disk or another process does to the journal becomes a JournalError."""
-    try:
-        return work()
-    except sqlite3.OperationalError as error:
-        if "no such" in str(error):
-            raise
-        raise JournalError(f"the journal cannot be used: {error}; it is tried again") from error
+        What is written into a file that has lost its name is lost with us.
+        """
+        if self._damage is None and self._stamp is not None and self._file is not None:
+            now = damage.stamp(self._file)
+            if now != self._stamp:
+                what = "it was removed while it was in use" if now is None else "another file has taken its place"
+                self._damage = damage.error(self._file, what)
+        if self._damage is not None:
+            raise self._damage
+
+    def _without_trouble(self, work: Callable[[], T]) -> T:
+        """Do the work; what the disk or another process does to the journal becomes a JournalError."""
+        try:
+            return work()
+        except sqlite3.DatabaseError as error:
+            if self._file is not None and _is_damage(error):
+                self._damage = damage.error(self._file, str(error))
+                raise self._damage from error
+            if not isinstance(error, sqlite3.OperationalError) or "no such" in str(error):
+                raise
+            raise JournalError(f"the journal cannot be used: {error}; it is tried again") from error
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Tell whether the file is not as it was written: https://www.sqlite.org/rescode.html, in its lowest byte."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def _not_opened(file: Path | None, error: Exception) -> Exception:
+    if isinstance(error, sqlite3.Error) and _is_damage(error) and file is not None:
+        return damage.error(file, str(error))
+    if file is not None and (what := damage.no_journal(file)):
+        return damage.error(file, what)
+    return WorkspaceError(f"{file}: the journal cannot be opened: {error}; see whose it is and whether there is room")
 
 
 def open_existing(file: Path) -> Journal:
     """Open the journal for a verb that only looks: where no runner has been, it is empty and nothing is made."""
+    if not file.exists():
+        damage.refuse_lost(file)
     return Journal(file if file.exists() else None)
 
 
@@ -148,19 +196,42 @@ def glance(file: Path, operation: Callable[[Connection], T]) -> T | None:
         return None
 
 
-def _connect(file: Path | None) -> Connection:
+def connect_as_is(file: Path) -> Connection:
+    """Open a journal whatever is wrong with it, and change nothing of its tables. Raises DatabaseError."""
+    if not file.is_file():
+        raise DatabaseError(f"{file}: there is no journal")
+    db = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def _connect(file: Path | None, *, anew: bool) -> Connection:
     db = sqlite3.connect(file or ":memory:", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
     try:
         _refuse_newer(db, file)
+        if file is not None and not anew and not _version(db):
+            damage.refuse_lost(file)
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+        # One that is being made is made once more if that is cut.
+        db.execute(f"PRAGMA synchronous = {'OFF' if anew else 'FULL'}")
         db.execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}")
         _migrate(db)
-    except (sqlite3.Error, WorkspaceError):
+    except (sqlite3.Error, WorkspaceError, DamagedJournalError):
         db.close()
         raise
     return db
+
+
+def _shrink(db: Connection, share: float) -> int:
+    pages, free, size = (
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    if free <= share * pages:
+        return 0
+    db.execute("VACUUM")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return int(pages - db.execute("PRAGMA page_count").fetchone()[0]) * int(size)
 
 
 def _version(db: Connection) -> int:

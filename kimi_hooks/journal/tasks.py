@@ -22,6 +22,11 @@ COLUMNS = (
     "completed_at, attempts, crashes, last_error, outcome, error_kind, acknowledged_at, warnings, "
     "turns, taken, reuse, gate, blocks, retried, cancel_at"
 )
+# A task that is run again loses the number of its ending, and nobody must get that once more.
+NEWEST_ENDING = (
+    "max(coalesce((SELECT max(ended) FROM tasks), 0), "  # noqa: S608 - a constant
+    f"coalesce((SELECT CAST(value AS INTEGER) FROM facts WHERE key = '{facts.RUN_AGAIN}'), 0))"
+)
 # What `gate` says of a task that was let in, and sent or about to be.
 PROMPTED = "prompted"
 
@@ -242,35 +247,26 @@ def keep_whole(db: Connection, entry: Entry, gate: str) -> None:
     )
 
 
-def count_crash(db: Connection, entry: Entry, now: float, warnings: Sequence[str]) -> None:
-    """Retry a task whose call the runner's own death cut; the time it was dead does not count against its time-out."""
-    take(db, entry, None, taken.UNKNOWN, now)
-    db.execute(
-        "UPDATE tasks SET state = 'retryable', due_at = ?, deadline_at = NULL, crashes = crashes + 1, warnings = ? "
-        "WHERE id = ?",
-        (now, json.dumps([*entry.warnings, *warnings]), entry.id),
-    )
-
-
 def finish(
-    db: Connection, task_id: str, outcome: Outcome, error_kind: str | None, attempts: int, now: float
+    db: Connection, task_id: str, outcome: Outcome, error_kind: str | None, attempts: int, took: Taken, now: float
 ) -> str | None:
     """Record how the task ended, once its result is on the disk: that knows of a start which was no call after all.
 
-    Return the name of the file that it was read from, None when it is not kept.
+    `took` is what its last call took. Return the name of the file that it was read from, None when it is not kept.
     """
     row = db.execute(
-        "UPDATE tasks SET state = ?, hold_reason = NULL, gate = NULL, cancel_at = NULL, outcome = ?, error_kind = ?, "
-        "completed_at = ?, attempts = ?, ended = (SELECT coalesce(max(ended), 0) + 1 FROM tasks) WHERE id = ? "
+        "UPDATE tasks SET state = ?, hold_reason = NULL, gate = NULL, cancel_at = NULL, outcome = ?, "  # noqa: S608 - ours
+        "error_kind = ?, "
+        f"completed_at = ?, attempts = ?, last_call = ?, ended = {NEWEST_ENDING} + 1 WHERE id = ? "
         "RETURNING file",
-        (outcome.state, outcome, error_kind, now, attempts, task_id),
+        (outcome.state, outcome, error_kind, now, attempts, taken.write(took), task_id),
     ).fetchone()
     return row["file"] if row else None
 
 
 def ended_count(db: Connection) -> int:
-    """Return the number of the newest ending; it grows by one with each task that ends."""
-    return int(db.execute("SELECT coalesce(max(ended), 0) FROM tasks").fetchone()[0])
+    """Return the number of the newest ending; it grows with each task that ends, and with each that is run again."""
+    return int(db.execute(f"SELECT {NEWEST_ENDING}").fetchone()[0])
 
 
 def failed_since(db: Connection, ended: int) -> bool:

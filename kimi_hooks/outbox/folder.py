@@ -213,7 +213,13 @@ def dropped(folder: Path) -> list[str]:
 
 def is_dropped(folder: Path, task_id: str) -> bool:
     """Tell whether a file that will keep this id waits in the outbox."""
-    return is_id(task_id) and any((folder / f"{task_id}{ending}").exists() for ending in ENDINGS)
+    return bool(dropped_as(folder, task_id))
+
+
+def dropped_as(folder: Path, task_id: str) -> list[str]:
+    """Return the names of the files in the outbox that will keep this id, as far as it is one."""
+    names = [f"{task_id}{ending}" for ending in sorted(ENDINGS)] if is_id(task_id) else []
+    return [name for name in names if (folder / name).exists()]
 
 
 def is_claimed(folder: Path, incoming: Path, task_id: str) -> bool:

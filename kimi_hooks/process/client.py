@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from kimi_hooks.process import protocol
 from kimi_hooks.process.protocol import GREETING, TERM_GRACE_SECONDS, TOLD_BYTES, Command, Finished, without_exit
 
 GONE = "the process that runs hooks was gone before it could tell how this one ended"
+ENDED = "ended by us: its task was cancelled meanwhile"
 # What the interpreter needs to load, and how it writes the names of files. No secret is among them.
 _PASSED_ON = ("LD_", "DYLD_", "LC_")
 _BEGIN = "import sys; sys.path.append(sys.argv[1]); from kimi_hooks.process import launcher; launcher.main(sys.argv[2])"
@@ -73,10 +74,12 @@ class _Launcher:
 
 
 class Processes:
-    """Runs commands, each in a process group of its own, and can end all that are running."""
+    """Runs commands, each in a process group of its own, and can end those of one owner, or all that are running."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._owner = threading.local()
+        self._running: dict[socket.socket, str] = {}
         self._launcher: _Launcher | None = None
         self._is_closed = False
 
@@ -107,6 +110,23 @@ class Processes:
             # Whatever ended the launcher did so before it had heard of the command.
             return self._run(command)
 
+    @contextlib.contextmanager
+    def owned_by(self, owner: str) -> Iterator[None]:
+        """Let what this thread runs in the block be ended by `end`."""
+        self._owner.name = owner
+        try:
+            yield
+        finally:
+            del self._owner.name
+
+    def end(self, owner: str) -> None:
+        """End what runs for this owner, and its children: TERM, and KILL after a grace. `run` returns at once."""
+        with self._lock:
+            for connection in [each for each, whose in self._running.items() if whose == owner]:
+                del self._running[connection]
+                # That is what tells the launcher.
+                connection.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """End every running command and its children for good: TERM, and KILL after a grace."""
         with self._lock:
@@ -122,19 +142,41 @@ class Processes:
             connection = launcher.connection()
             with contextlib.ExitStack() as opened:
                 opened.enter_context(connection)
-                protocol.send_command(connection, command)
-                reply = protocol.receive_reply(connection)
-                if reply is not None:
+                reply, was_ended = self._answer(connection, command)
+                if reply is not None and not was_ended:
                     launcher.idle.append(connection)
                     opened.pop_all()
         except ConnectionError:
             self._forget(launcher)
             raise
+        if was_ended:
+            return without_exit(ENDED)
         if reply is None:
             return self._unanswered(launcher)
         if isinstance(reply, Exception):
             raise reply
         return reply
+
+    def _answer(self, connection: socket.socket, command: Command) -> tuple[Finished | Exception | None, bool]:
+        """Return how the command went, and whether somebody has ended it. Raises ConnectionError as `_run`."""
+        owner = getattr(self._owner, "name", None)
+        if owner is None:
+            protocol.send_command(connection, command)
+            return protocol.receive_reply(connection), False
+        with self._lock:
+            self._running[connection] = owner
+        try:
+            protocol.send_command(connection, command)
+            reply = protocol.receive_reply(connection)
+        except ConnectionError:
+            if not self._has_been_ended(connection):
+                raise
+            return None, True
+        return reply, self._has_been_ended(connection)
+
+    def _has_been_ended(self, connection: socket.socket) -> bool:
+        with self._lock:
+            return self._running.pop(connection, None) is None
 
     def _unanswered(self, launcher: _Launcher) -> Finished:
         self._check()

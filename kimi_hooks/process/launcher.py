@@ -87,6 +87,10 @@ class Launcher:
                 protocol.send_error(connection, error)
 
     def _drop(self, connection: socket.socket) -> None:
+        """Forget a connection whose other end is gone: nobody waits any more for what runs for it."""
+        for run in self._runs.values():
+            if run.connection is connection:
+                run.overdue_at = 0.0
         self._selector.unregister(connection)
         connection.close()
 

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kimi_hooks import events, gate_events
+from kimi_hooks import events, gate_events, taken
 from kimi_hooks.config_hooks import Hook
 from kimi_hooks.events import CREATED, PROMPT, Event, EventKind, Moment
-from kimi_hooks.taken import Taken
 from kimi_hooks.task import Task
 
 Origin = Literal["task", "fixture", "sample"]
@@ -62,6 +61,5 @@ def asked(
         return gate_events.of_prompt(task_id, task, model, now)
     told = result or {}
     answer = {**told, "text": told["output"]}
-    cost = told["cost"] or {"amount": 0.0, "currency": None}
-    took = Taken(**told["tokens"], **cost, unpriced=int(told["cost"] is None))
+    took = taken.of_result(told)
     return gate_events.of_stop(task_id, task, answer, took, blocks=0, duration_ms=told["duration_ms"], now=now)

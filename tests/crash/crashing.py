@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +20,7 @@ from kimi_hooks.journal.store import Connection, glance
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.results import read
 from kimi_hooks.states import State
+from kimi_hooks.task_id import PATTERN
 from tests.crash.server import DEAD
 from tests.house import House
 from tests.invariants import violations
@@ -60,7 +61,8 @@ class Scenario:
     """What happens in a workspace, and what must be true at its end whenever the program died.
 
     `steps` are commands, the last of them a runner that drains. `points` are those that it certainly reaches. `outcomes` of tasks, `calls` that each needs if nothing dies, `heard`:
-    which hook must hear which event. `mend` is done after each death.
+    which hook must hear which event. `mend` is done after each death. The deaths `before` come first. `earlier` are those calls
+    that were made before the task was run again.
     """
 
     set_up: Callable[[House], object]
@@ -70,6 +72,8 @@ class Scenario:
     heard: frozenset[tuple[str, str]]
     steps: Sequence[Sequence[str]] = (DRAIN,)
     mend: Callable[[House], object] | None = None
+    before: Sequence[Death] = ()
+    earlier: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ class Server:
 def play(server: Server, house: House, scenario: Scenario, *deaths: Death) -> Played:
     """Play the scenario, with these deaths one after the other, and go on after each until all is at rest."""
     scenario.set_up(house)
-    left, scenes, codes, reached = deque(deaths), list[Scene](), list[int](), list[str]()
+    left, scenes, codes, reached = deque([*scenario.before, *deaths]), list[Scene](), list[int](), list[str]()
     steps = deque(scenario.steps)
     while steps:
         ended = server.run(house, steps[0], left[0] if left else None)
@@ -200,11 +204,12 @@ def _calls_broken(house: House, scenario: Scenario, played: Played, task_id: str
     unknown = len({call for scene in played.scenes for call in scene.unknown if call[0] == task_id})
     if crashes != unknown:
         told.append(f"{task_id}: {crashes} calls were made again, the answers of {unknown} were not known")
-    if result["attempts"] - crashes != needed:
-        told.append(f"{task_id}: {result['attempts']} attempts with {crashes} crashes, where {needed} were needed")
+    last = needed - scenario.earlier.get(task_id, 0)
+    if result["attempts"] - crashes != last:
+        told.append(f"{task_id}: {result['attempts']} attempts with {crashes} crashes, where {last} were needed")
     if not result["standin"] and not needed <= made <= needed + crashes:
         told.append(f"{task_id}: Kimi got {made} calls, where {needed} were needed and {crashes} repeated")
-    if crashes and not any("made again" in warning for warning in result["warnings"]):
+    if crashes and not any("when the runner died" in warning for warning in result["warnings"]):
         told.append(f"{task_id}: no warning tells of the repeated call: {result['warnings']}")
     if crashes and not result["standin"] and not any("did not tell" in warning for warning in result["warnings"]):
         told.append(f"{task_id}: nothing tells that the cost lacks a call: {result['warnings']}")
@@ -222,7 +227,10 @@ def _hooks_broken(house: House, scenario: Scenario, played: Played) -> list[str]
     recorded = Counter((run.event_id, run.hook_id) for run in runs)
     cut = sum((scene.cut for scene in played.scenes), Counter[tuple[str, str]]())
     gates = {(run.event_id, run.hook_id) for run in runs if run.outcome in _AT_GATES}
+    known = {entry.id for entry in house.entries()}
     for each, times in heard.items():
+        if (found := PATTERN.match(each[0])) and found[0] not in known:
+            continue
         spare = len(played.scenes) if each in gates else cut[each]
         if not recorded[each] <= times <= recorded[each] + spare:
             told.append(f"{each}: heard {times} times, on record {recorded[each]} times, cut {spare} times")

@@ -71,8 +71,8 @@ MUTANTS: Mapping[str, Mutant] = {
         [
             Edit(
                 "recovery.py",
-                "    result = results.read(parts.workspace.results, entry.id)\n",
-                "    result = None\n",
+                "    if results.of_run(parts.workspace.results, entry.id, entry.retried) is not None:\n",
+                "    if entry.id is None:\n",
             )
         ],
         "plain",
@@ -103,12 +103,12 @@ MUTANTS: Mapping[str, Mutant] = {
         at(Point.CALL_LEFT),
     ),
     "an answer that was kept is not looked for": Mutant(
-        [Edit("turns.py", "    return _turn(turns, task_id, count + 1)\n", "    return None\n")],
+        [Edit("turns.py", "    return _turn(turns, task_id, count + 1, retried)\n", "    return None\n")],
         "cut",
         at(Point.TURN_WRITTEN),
     ),
     "a result that was kept is not looked for": Mutant(
-        [Edit("turns.py", "    return _read_if_there(turns / task_id / _NAME)\n", "    return None\n")],
+        [Edit("turns.py", "    result = _read_if_there(turns / task_id / _NAME)\n", "    result = None\n")],
         "kept",
         at(Point.RESULT_KEPT),
     ),
@@ -147,7 +147,13 @@ MUTANTS: Mapping[str, Mutant] = {
         at(Point.CALL_LEFT),
     ),
     "a repeated call is not counted": Mutant(
-        [Edit("journal/tasks.py", "crashes = crashes + 1, ", "")],
+        [
+            Edit(
+                "journal/crashes.py",
+                "'retryable', due_at = ?, deadline_at = NULL, crashes = crashes + 1,",
+                "'retryable', due_at = ?, deadline_at = NULL,",
+            )
+        ],
         "plain",
         at(Point.CALL_LEFT),
     ),

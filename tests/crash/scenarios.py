@@ -11,7 +11,7 @@ from typing import Any
 
 from kimi_hooks.crash_points import Point
 from kimi_hooks.standin.faults import Fault
-from tests.crash.crashing import DRAIN, HEARD, Scenario
+from tests.crash.crashing import DRAIN, HEARD, Death, Scenario
 from tests.house import House
 
 OLD = Path(__file__).parents[1] / "packaging" / "workspace-1"
@@ -152,6 +152,44 @@ def seen(house: House) -> None:
     ask(house, A)
 
 
+def again(house: House) -> None:
+    """Let a task fail, until its failure has been told."""
+    told = house.home / "told"
+    house.configure(
+        {**under("TaskCompleted", hook("one")), **under("TaskFailed", hook("lost", "touch told"))}, kimi=PRICED
+    )
+    house.kimi.add(
+        Fault(
+            kind="http",
+            status=400,
+            type="invalid_request_error",
+            times=None,
+            when=lambda said: A in said and not told.exists(),
+        )
+    )
+    ask(house, A)
+
+
+def held(house: House) -> None:
+    house.configure(NEWS, kimi=PRICED, retry={"on_unknown": "hold"})
+    ask(house, A)
+
+
+def two(house: House) -> None:
+    """Let one task end after another."""
+    house.configure(NEWS, kimi=PRICED, limits={"requests_per_minute": 10_000, "concurrency": 1})
+    ask(house, A)
+    ask(house, B)
+
+
+def full_log(house: House) -> None:
+    """Begin with a log that is full, and one that was put aside before."""
+    house.configure(NEWS, log={"max_bytes": 100_000, "keep": 2})
+    for name in ("runner.log", "runner.log.1"):
+        house.workspace.log_file.with_name(name).write_text("full\n" * 20_000)
+    ask(house, A)
+
+
 # A new point belongs into the `points` of a scenario that passes it, or of a new one. Those are dead at, once each.
 SCENARIOS: Mapping[str, Scenario] = {
     "plain": Scenario(
@@ -192,6 +230,28 @@ SCENARIOS: Mapping[str, Scenario] = {
     "paused": Scenario(
         seen, (Point.VERB_RECORDED,), {A: "done"}, {A: 1}, heard(f"{A} TaskCompleted one"),
         steps=(("pause",), DRAIN, ("resume",), DRAIN),
+    ),
+    "again": Scenario(
+        again, (Point.AGAIN_WRITTEN,), {A: "done"}, {A: 2},
+        heard(f"{A} TaskFailed lost", f"{A} TaskCompleted-1 one"), steps=(DRAIN, ("retry", A), ("retry", A), DRAIN), earlier={A: 1},
+    ),
+    "held": Scenario(
+        held, (Point.UNKNOWN_HELD,), {A: "done"}, {A: 1}, heard(f"{A} TaskCompleted one"),
+        steps=(DRAIN, ("release", A), DRAIN), before=(Death(Point.CALL_LEFT),),
+    ),
+    "cleaned": Scenario(
+        two, (Point.CLEAN_FILES, Point.CLEAN_ROWS, Point.CLEAN_REST, Point.CLEAN_LEFTOVERS), {B: "done"}, {B: 1},
+        heard(*(f"{each} TaskCompleted one" for each in (A, B))),
+        steps=(DRAIN, ("clean", "--older-than", "0s"), ("clean", "--older-than", "0s"), DRAIN),
+    ),
+    "rebuilt": Scenario(
+        two, (Point.JOURNAL_SALVAGED, Point.JOURNAL_REBUILT, Point.JOURNAL_PUT_ASIDE, Point.JOURNAL_REPLACED),
+        {A: "done", B: "done"}, {A: 1, B: 1}, heard(*(f"{each} TaskCompleted one" for each in (A, B))),
+        steps=(DRAIN, ("fsck", "--rebuild", "--force"), ("fsck", "--rebuild", "--force"), DRAIN),
+    ),
+    "full log": Scenario(
+        full_log, (Point.LOGS_SHIFTED, Point.LOG_RENAMED, Point.LOG_OPENED), {A: "done"}, {A: 1},
+        heard(f"{A} TaskCompleted one"),
     ),
     "mixed": Scenario(
         mixed, (*ENDS, *TOLD, *CALLED, Point.REFUSAL_WRITTEN),

@@ -88,7 +88,7 @@ def _loaded(name: str) -> Any:
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
     _crash_points, _cli = _loaded("crash_points"), _loaded("cli")
-    for _verb in ("run", "ack", "pause", "dispatch"):
+    for _verb in ("run", "ack", "pause", "retry", "hold", "clean", "fsck"):
         _loaded(f"commands.{_verb}")
     for _room in ("app", "runner", "task", "kimi.sse", "kimi.body", "standin.server", "hooks.condition", "context"):
         _loaded(_room)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kimi_hooks.errors import JournalError, WorkspaceError
+from kimi_hooks.errors import DamagedJournalError, JournalError, WorkspaceError
 from kimi_hooks.journal import facts
 from kimi_hooks.journal.schema import MIGRATIONS
 from kimi_hooks.journal.store import Connection, Journal, glance, open_existing
@@ -109,7 +109,7 @@ def test_looking_makes_nothing(tmp_path: Path) -> None:
 def test_what_is_no_journal_is_told(tmp_path: Path) -> None:
     """The file is named, and nothing of it is changed."""
     (tmp_path / "journal.db").write_bytes(b"no database" * 500)
-    with pytest.raises(WorkspaceError, match=r"journal\.db"):
+    with pytest.raises(DamagedJournalError, match=r"journal\.db"):
         Journal(tmp_path / "journal.db")
     assert (tmp_path / "journal.db").read_bytes() == b"no database" * 500
 

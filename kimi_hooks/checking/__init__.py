@@ -1,0 +1,1 @@
+"""Find what the table of states forbids, and put it right."""

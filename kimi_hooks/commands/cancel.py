@@ -1,0 +1,52 @@
+"""`kimi-hooks cancel`: end tasks that nobody wants any more."""
+
+from __future__ import annotations
+
+import click
+
+from kimi_hooks.clock import Clock
+from kimi_hooks.commands import Home, completing, in_force, json_option, steering
+from kimi_hooks.journal import steering as rows
+from kimi_hooks.journal import tasks
+from kimi_hooks.journal.store import Connection, Journal
+from kimi_hooks.journal.tasks import Entry
+from kimi_hooks.states import Outcome
+from kimi_hooks.workspace import Workspace, read_config
+
+
+@click.command("cancel", short_help="End tasks that nobody wants any more.")
+@click.argument("task_ids", metavar="ID...", nargs=-1, required=True, shell_complete=completing.ids_to_cancel)
+@json_option
+@click.pass_obj
+def cancel_command(home: Home, task_ids: tuple[str, ...], as_json: bool) -> None:
+    """End tasks: those that wait at once; a call that is under way is cut, and may have to be paid for.
+
+    All of them or none. They end `cancelled`, with a result, and hooks of `TaskFailed` are told.
+    """
+    workspace, wanted = home.find(), list(dict.fromkeys(task_ids))
+    in_force(workspace, read_config)
+    workspace.make_folders()
+    steering.set_up_log(workspace)
+    journal = Journal(workspace.journal_file)
+    try:
+        steering.take_in(workspace, journal, wanted)
+        steering.change(
+            workspace, journal, lambda db: _cancel(db, workspace, wanted), lambda db: not tasks.open_among(db, wanted)
+        )
+        for entry in steering.tell(journal, wanted, as_json=as_json):
+            _remark(entry)
+    finally:
+        journal.close()
+
+
+def _cancel(db: Connection, workspace: Workspace, wanted: list[str]) -> None:
+    steering.checked(db, workspace, wanted, steering.ended)
+    rows.cancel(db, wanted, Clock().now())
+
+
+def _remark(entry: Entry) -> None:
+    """Say on stderr what is not as it was asked for."""
+    if not tasks.is_ended(entry):
+        click.echo(f"kimi-hooks: {entry.id} ends as soon as the hook that looks at it does", err=True)
+    elif entry.outcome is not Outcome.CANCELLED:
+        click.echo(f"kimi-hooks: {entry.id} has ended {entry.outcome}: its end came first", err=True)

@@ -1,0 +1,135 @@
+"""`kimi-hooks clean`: forget old tasks, results and records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import click
+
+from kimi_hooks import cleaning, lock
+from kimi_hooks.cleaning import Removed
+from kimi_hooks.clock import Clock, iso, parse_age
+from kimi_hooks.commands import Home, in_force, json_option, print_json
+from kimi_hooks.errors import LockHeldError
+from kimi_hooks.journal import acks
+from kimi_hooks.journal.store import Journal, open_existing
+from kimi_hooks.lock import Lock
+from kimi_hooks.verbs import change
+from kimi_hooks.workspace import Workspace, read_config
+
+KINDS = {
+    "results": "results",
+    "transcripts": "transcripts",
+    "turns": "parts of answers",
+    "accepted": "task files",
+    "rejected": "refused files and their reasons",
+    "hook_runs": "what failed hooks have left",
+    "extracts": "texts of documents",
+    "leftovers": "half-written files",
+}
+TABLES = {
+    "tasks": "tasks",
+    "hook_runs": "runs of hooks",
+    "deliveries": "deliveries",
+    "notifications": "notifications",
+    "moments": "events",
+    "sends": "calls",
+    "said": "words of gates",
+    "needs": "orders",
+    "dedupe": "dedupe keys",
+}
+
+
+@click.command("clean", short_help="Remove what is old: results, records, leftovers.")
+@click.option("--older-than", "age", metavar="AGE", required=True, help="30d, 12h or 0s: how long ago a task ended.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@json_option
+@click.pass_obj
+def clean_command(home: Home, age: str, dry_run: bool, as_json: bool) -> None:
+    """Remove ended tasks: results, transcripts, refused files, what hooks have left, and all that the journal knows.
+
+    Kept are the task that ended last, tasks of which hooks are still to be told, and tasks that others come after.
+    What is removed is gone from `cost`, `hooks runs` and `reuse` as well. Tasks that nobody has acknowledged are
+    removed, too, and counted. A runner may be at work meanwhile.
+    """
+    try:
+        seconds = parse_age(age)
+    except ValueError as error:
+        raise click.UsageError(f"--older-than: {error}") from None
+    workspace = home.find()
+    in_force(workspace, read_config)
+    before = Clock().now() - seconds
+    removed = _look(workspace, before) if dry_run else _clean(workspace, before)
+    if as_json:
+        print_json(_as_json(removed, before, dry_run=dry_run))
+    else:
+        for line in _lines(removed, dry_run=dry_run):
+            click.echo(line)
+
+
+def _look(workspace: Workspace, before: float) -> Removed:
+    journal = open_existing(workspace.journal_file)
+    try:
+        return cleaning.look(workspace, journal, before, Clock())
+    finally:
+        journal.close()
+
+
+def _clean(workspace: Workspace, before: float) -> Removed:
+    workspace.make_folders()
+    removed, journal = Removed(), Journal(workspace.journal_file)
+    try:
+        cleaning.clean(workspace, journal, before, Clock(), partial(_acknowledge, workspace), removed)
+        removed.shrunk = _shrink(workspace, journal)
+    finally:
+        journal.close()
+    return removed
+
+
+def _acknowledge(workspace: Workspace, task_ids: Sequence[str]) -> None:
+    """Let `results/` say that these are seen to: who reads the list of what is pending must find their files."""
+    change(workspace, lambda db: acks.acknowledge(db, task_ids, Clock().now()))
+
+
+def _shrink(workspace: Workspace, journal: Journal) -> int:
+    """Make the file smaller, unless a runner is at work: that would have to wait, and uses what is free again."""
+    if lock.holder(workspace.lock_file) is not None:
+        return 0
+    ours = Lock(workspace.lock_file)
+    try:
+        ours.take(is_runner=False)
+    except LockHeldError:
+        return 0
+    try:
+        return cleaning.shrink(journal)
+    finally:
+        ours.release()
+
+
+def _as_json(removed: Removed, before: float, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "before": iso(before),
+        "dry_run": dry_run,
+        "tasks": removed.rows.get("tasks", 0),
+        "unacknowledged": removed.unseen,
+        "files": {kind: {"count": count, "bytes": size} for kind, (count, size) in removed.files.items()},
+        "rows": removed.rows,
+        "bytes": sum(size for _, size in removed.files.values()),
+        "journal_shrunk_bytes": removed.shrunk,
+    }
+
+
+def _lines(removed: Removed, *, dry_run: bool) -> Iterator[str]:
+    tasks, size = removed.rows.get("tasks", 0), sum(size for _, size in removed.files.values())
+    done = "would be removed" if dry_run else "removed"
+    yield f"{done}: {tasks:,} ended tasks, {size:,} bytes in files"
+    if removed.unseen:
+        yield f"  {removed.unseen:,} of these tasks nobody had acknowledged"
+    for kind, (count, bytes_) in removed.files.items():
+        yield f"  {count:,} {KINDS[kind]} ({bytes_:,} bytes)"
+    for kind, count in removed.rows.items():
+        yield f"  {count:,} {TABLES[kind]} in the journal"
+    if removed.shrunk:
+        yield f"  the journal is {removed.shrunk:,} bytes smaller"
