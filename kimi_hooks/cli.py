@@ -105,8 +105,8 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _harmless(error: Exception) -> str:
-    """Return its message without what could steer a terminal: it may quote a file, a hook or Kimi."""
+def _harmless(error: Exception | str) -> str:
+    """Return the message without what could steer a terminal: it may quote a file, a hook or Kimi."""
     from kimi_hooks.show import harmless  # noqa: PLC0415 - only when something went wrong
 
     return harmless(str(error))
