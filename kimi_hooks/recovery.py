@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from functools import partial
@@ -68,8 +69,11 @@ def _tidy(parts: Parts, now: float) -> None:
     """Remove what nobody needs any more; others may be writing into outbox and spool just now."""
     atomic.remove_leftovers(parts.workspace.results, now)
     atomic.remove_leftovers(parts.workspace.incoming, now)
+    atomic.remove_leftovers(parts.workspace.rejected, now)
+    atomic.remove_leftovers(parts.workspace.hook_runs, now)
     atomic.remove_leftovers(parts.workspace.outbox, now - OTHERS_WRITE_SECONDS)
     atomic.remove_leftovers(parts.workspace.spool, now - OTHERS_WRITE_SECONDS)
+    atomic.remove_leftovers(parts.workspace.schemas, now - OTHERS_WRITE_SECONDS)
     parts.journal.write(partial(moments.forget, before=now - KEEP_RUNS_SECONDS))
     atomic.remove_leftovers(parts.workspace.transcripts, now)
     extracts.tidy(parts.workspace.extracts, now - KEEP_EXTRACTS_SECONDS)
@@ -77,6 +81,10 @@ def _tidy(parts: Parts, now: float) -> None:
         entry = parts.journal.read(partial(tasks.get, task_id=folder.name))
         if entry is not None and tasks.is_ended(entry):
             turns.forget(parts.workspace.turns, folder.name)
+        atomic.remove_leftovers(folder, now)
+        with contextlib.suppress(OSError):
+            # Made for an answer that was not written any more.
+            folder.rmdir()
     for kept in parts.workspace.hook_runs.iterdir():
         if kept.lstat().st_mtime < now - KEEP_RUNS_SECONDS:
             _remove(kept)
