@@ -146,4 +146,5 @@ def _create(path: Path, mode: int) -> int:
         return os.open(path, flags, mode)
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sync_folder(path.parent.parent)
         return os.open(path, flags, mode)

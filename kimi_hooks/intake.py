@@ -214,8 +214,9 @@ def _put_away(parts: Parts, claim: Claim, *, is_open: bool, may_be_refused: bool
             claim.path.rename(parts.workspace.accepted / _accepted_name(claim))
         elif may_be_refused and rejected.with_name(f"{rejected.name}.reason.txt").exists():
             claim.path.rename(rejected)
-        else:
-            claim.path.unlink()
+            atomic.sync_folder(rejected.parent)
+        # Of a file that a power cut has left with both names, rename(2) removes none.
+        claim.path.unlink(missing_ok=True)
     crash_points.reached(Point.CLAIM_PUT_AWAY)
 
 

@@ -68,6 +68,7 @@ def _lay_out(workspace: Workspace) -> list[str]:
     told += [_make(path, lambda path: path.mkdir()) for path in (workspace.outbox, workspace.results)]
     told.append(_make(workspace.spool, lambda path: path.mkdir(mode=0o700)))
     workspace.make_folders()
+    atomic.sync_folder(workspace.home)
     schemas.lay_out(workspace.schemas)
     return told
 

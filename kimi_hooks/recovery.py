@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from functools import partial
@@ -83,6 +84,9 @@ def _tidy(parts: Parts, now: float) -> None:
         if entry is not None and tasks.is_ended(entry):
             turns.forget(parts.workspace.turns, folder.name)
         atomic.remove_leftovers(folder, now)
+        with contextlib.suppress(OSError):
+            # Made for an answer that was not written any more.
+            folder.rmdir()
     for kept in parts.workspace.hook_runs.iterdir():
         if kept.lstat().st_mtime < now - KEEP_RUNS_SECONDS:
             _remove(kept)

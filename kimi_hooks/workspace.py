@@ -144,11 +144,14 @@ class Workspace:
         (self.bell / "rung").write_text("", encoding="utf-8")
 
     def make_folders(self) -> None:
-        """Make the folders that are missing; `spool/` is for its owner only. Raises WorkspaceError."""
+        """Make the folders that are missing, on the disk; `spool/` is for its owner only. Raises WorkspaceError."""
         try:
-            self.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in self.working_folders():
-                folder.mkdir(parents=True, exist_ok=True)
+            missing = [folder for folder in (self.spool, *self.working_folders()) if not folder.is_dir()]
+            for folder in missing:
+                folder.mkdir(mode=0o700 if folder == self.spool else 0o777, parents=True, exist_ok=True)
+            for parent in {folder.parent for folder in missing}:
+                # What is synced in a folder is lost with the folder.
+                atomic.sync_folder(parent)
         except OSError as error:
             raise WorkspaceError(
                 f"{self.home}: cannot make the workspace's folders: {hindrances.told(error)}"
@@ -272,7 +275,8 @@ def keep_good(workspace: Workspace, data: bytes) -> None:
     """Keep what a good config.yaml says for verbs that go on with it; raises nothing, for it is only a help."""
     with contextlib.suppress(OSError):
         if _good_bytes(workspace) != data:
-            atomic.write_bytes(workspace.good_config, data, mode=0o600, synced=False)
+            # An empty one would be worse than none: nothing makes it anew while config.yaml is broken.
+            atomic.write_bytes(workspace.good_config, data, mode=0o600)
 
 
 def _good_bytes(workspace: Workspace) -> bytes | None:

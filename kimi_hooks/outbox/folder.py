@@ -88,8 +88,9 @@ class Outbox:
         finally:
             # Also when the next one cannot be moved: those before it get their rows all the same.
             if claims:
-                atomic.sync_folder(self._folder)
+                # In this order: a power cut may leave a file both names, and never none.
                 atomic.sync_folder(self._incoming)
+                atomic.sync_folder(self._folder)
                 crash_points.reached(Point.CLAIM_SYNCED)
         return claims
 
@@ -103,7 +104,16 @@ class Outbox:
                 except OSError as error:
                     LOGGER.error("outbox/%s cannot be taken: %s", visible(staged.name), error)
         files = sorted(path for path in self._incoming.iterdir() if "__" in path.name)
+        self._remove_second_names(files)
         return [Claim(task_id, path, name) for path in files for task_id, _, name in [path.name.partition("__")]]
+
+    def _remove_second_names(self, claimed: Iterable[Path]) -> None:
+        """Remove from the outbox what was claimed and, after a power cut, is there under its old name as well."""
+        names = {(_identity(path.lstat()), path.name.partition("__")[2]) for path in claimed}
+        for path in self._folder.iterdir() if names else ():
+            with contextlib.suppress(FileNotFoundError):
+                if (_identity(path.lstat()), cut(path.name)) in names:
+                    path.unlink()
 
     def _list(self) -> list[tuple[os.stat_result, str]]:
         found = []
@@ -197,6 +207,8 @@ class Outbox:
     def _move_across(self, name: str, target: Path) -> None:
         staged = self._folder / f"{STAGED_PREFIX}{target.name}"
         (self._folder / name).rename(staged)
+        # Else a power cut could leave the file here as it was, beside its copy.
+        atomic.sync_folder(self._folder)
         try:
             self._carry(staged, target)
         except OSError:
@@ -224,6 +236,10 @@ def cut(name: str) -> str:
     ending = os.fsencode(os.path.splitext(name)[1])  # noqa: PTH122 - bytes
     kept = raw[: MAX_NAME_BYTES - len(ending)].decode("utf-8", "ignore")
     return kept + os.fsdecode(ending)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _sync_file(path: Path) -> None:

@@ -201,3 +201,14 @@ def test_a_claim_into_a_folder_that_is_gone_is_trouble_and_no_vanished_file(slot
         claim(slot, ["a.md"])
     slot.incoming.mkdir()
     assert [taken.file_name for taken in claim(slot, ["a.md"])] == ["a.md"]
+
+
+def test_a_claimed_file_that_a_power_cut_left_with_both_names_is_taken_once(slot: Slot) -> None:
+    """Recovery removes the old name of the very file that was claimed under it, and of no other."""
+    (slot.folder / "a.md").write_text("a")
+    (made,) = claim(slot, ["a.md"])
+    os.link(made.path, slot.folder / "a.md")
+    os.link(made.path, slot.folder / "b.md")
+    (slot.folder / "c.md").write_text("a")
+    assert [found.path for found in slot.outbox.claimed_before()] == [made.path]
+    assert sorted(path.name for path in slot.folder.iterdir()) == ["b.md", "c.md"]
