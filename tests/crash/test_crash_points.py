@@ -88,6 +88,7 @@ def test_orders_of_a_dead_verb_are_whole_or_not_there(server: Server, fresh: Fre
 
 def test_no_half_written_file_is_left(house: House) -> None:
     """What a dead writer left goes at the next start, wherever that was; where others may be writing, an hour later."""
+    house.drain()
     places = house.workspace
     spool = (places.incoming, places.turns / A, places.transcripts, places.rejected, places.hook_runs, places.schemas)
     for folder in (places.results, places.outbox, places.spool, *spool):
