@@ -17,8 +17,8 @@ from tests.power.test_power import Cut, Second, cuts, different, recorded
 
 _CARRIED = "        # Else a power cut could leave the file here as it was, beside its copy.\n"
 _SYNC_IN, _SYNC_OUT = (
-    "            atomic.sync_folder(self._incoming)\n",
-    "            atomic.sync_folder(self._folder)\n",
+    "                atomic.sync_folder(self._incoming)\n",
+    "                atomic.sync_folder(self._folder)\n",
 )
 
 # Seen without another run: something is gone that was relied upon.
