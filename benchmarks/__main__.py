@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import intake, latency, resting, starting, throughput
+from benchmarks import in_flight, intake, latency, resting, starting, throughput
 from benchmarks.figures import Figure
 
 MEASURES: Mapping[str, Callable[[Path | None], list[Figure]]] = {
@@ -21,6 +21,7 @@ MEASURES: Mapping[str, Callable[[Path | None], list[Figure]]] = {
     "intake": intake.measure,
     "dispatch": starting.measure,
     "idle": resting.measure,
+    "in_flight": in_flight.measure,
 }
 
 

@@ -10,7 +10,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import api, latency
+from benchmarks import api, in_flight, latency
 from benchmarks.figures import Figure, percentile
 from benchmarks.stage import stage
 from kimi_hooks.kimi import sse
@@ -63,4 +63,12 @@ def test_one_task_goes_from_the_shelf_to_its_hook(tmp_path: Path) -> None:
         _, renamed = latency.drop_one(place, key)
         arrived, answered = api.notes(url)[key]
         assert renamed < arrived < answered < place.marks()[key]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_calls_in_flight_are_all_there_when_memory_is_looked_at(tmp_path: Path) -> None:
+    """Slow answers by TLS, whose certificate the runner has been told to trust, come to their end and to the hook."""
+    with in_flight.certificate() as pem:
+        runner, most, launcher = in_flight.in_flight(tmp_path, 4, 1.0, pem)
+    assert 10 < launcher < runner <= most
     assert list(tmp_path.iterdir()) == []
