@@ -202,7 +202,9 @@ class Runner:
         if now == self._refreshed and not standing.any_ack:
             return
         anew, self._refreshed = standing.any_ack or self._refreshed is None, None
-        derived.write_acks(self._parts.workspace, self._parts.journal)
+        if derived.write_acks(self._parts.workspace, self._parts.journal):
+            # There may be more of them.
+            self._parts.bell.ring()
         self._derived.refresh(anew=anew)
         self._refreshed = now
 
@@ -218,6 +220,8 @@ class Runner:
         if self.left_work_behind or self._look_again is not None or self._trouble is not None:
             return False
         standing = self._parts.look()
+        if standing.any_ack:
+            return False
         return self._news.is_settled and standing.news_due is None and not self._schedule.has_open_work(standing)
 
     def _look_for_failures(self) -> bool:
