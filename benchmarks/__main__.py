@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import intake, latency, resting, starting, throughput
+from benchmarks import finished, in_flight, intake, latency, overflow, resting, starting, throughput, waiting
 from benchmarks.figures import Figure
 
 MEASURES: Mapping[str, Callable[[Path | None], list[Figure]]] = {
@@ -21,6 +21,10 @@ MEASURES: Mapping[str, Callable[[Path | None], list[Figure]]] = {
     "intake": intake.measure,
     "dispatch": starting.measure,
     "idle": resting.measure,
+    "overflow": overflow.measure,
+    "waiting": waiting.measure,
+    "finished": finished.measure,
+    "in_flight": in_flight.measure,
 }
 
 

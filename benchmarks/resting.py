@@ -22,11 +22,11 @@ def measure(folder: Path | None) -> list[Figure]:
     """Return wake-ups of all threads in a minute and MB resident, beside a Python that has loaded the libraries."""
     with stage(folder=folder, url="http://127.0.0.1:9") as place, place.runner() as pid, _bare() as bare:
         time.sleep(SETTLE)
-        ours = [pid, *_children(pid)]
+        ours = [pid, *children(pid)]
         before, floor_before = _wake_ups(*ours), _wake_ups(bare)
         time.sleep(SECONDS)
         woken, floor = _wake_ups(*ours) - before, _wake_ups(bare) - floor_before
-        memory, floor_memory = sum(map(_resident, ours)), _resident(bare)
+        memory, floor_memory = sum(map(resident, ours)), resident(bare)
     return [
         Figure("wake-ups of an idle runner in 60 s", woken, "", floor=floor, at_most=0),
         Figure("memory of an idle runner", memory, "MB", floor=floor_memory, at_most=80),
@@ -44,7 +44,8 @@ def _bare() -> Iterator[int]:
             process.kill()
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Return the processes that this one has started."""
     found = [children.read_text() for children in Path(f"/proc/{pid}/task").glob("*/children")]
     return [int(child) for children in found for child in children.split()]
 
@@ -55,7 +56,10 @@ def _wake_ups(*pids: int) -> int:
     return sum(map(int, re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.MULTILINE)))
 
 
-def _resident(pid: int) -> float:
-    found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+def resident(pid: int, *, most: bool = False) -> float:
+    """Return MB of memory that the process has now; the `most` that it has ever had."""
+    found = re.search(
+        rf"^{'VmHWM' if most else 'VmRSS'}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE
+    )
     assert found is not None
     return int(found[1]) / 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from kimi_hooks import crash_points, results
 from kimi_hooks.clock import iso
@@ -12,15 +13,21 @@ from kimi_hooks.journal.store import Connection, Journal
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.workspace import Workspace
 
+ACKS_AT_ONCE = 64
+
 
 def write_acks(workspace: Workspace, journal: Journal) -> bool:
-    """Write new acknowledgements into their result files; tell whether there were any."""
-    entries = journal.read(acks.unwritten_acks)
+    """Write new acknowledgements into their result files; tell whether there were any, for then there may be more.
+
+    No more than some at once: tasks must not wait until thousands are on the disk.
+    """
+    entries = journal.read(partial(acks.unwritten_acks, limit=ACKS_AT_ONCE))
     for entry in entries:
         if entry.acknowledged_at is not None:
             results.acknowledge(workspace.results, entry.id, entry.acknowledged_at)
             crash_points.reached(Point.ACK_WRITTEN)
-        journal.write(lambda db, task_id=entry.id: acks.ack_written(db, task_id))  # type: ignore[misc]
+    if entries:
+        journal.write(partial(acks.acks_written, task_ids=[entry.id for entry in entries]))
         crash_points.reached(Point.ACK_NOTED)
     return bool(entries)
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from kimi_hooks import crash_points, notifying, workspace
+from kimi_hooks import crash_points, notifying, open_files, workspace
 from kimi_hooks.config import Config
 from kimi_hooks.config_hooks import CommandPart
 from kimi_hooks.crash_points import Point
@@ -70,6 +70,8 @@ class Reloading:
         """Say what keeps hooks from running, and have ready what they need."""
         workspace.keep_good(self._parts.workspace, self._parts.live.data)
         crash_points.reached(Point.CONFIG_KEPT)
+        # Before the launcher is started, which inherits it.
+        _allow_open_files(config)
         home = self._parts.workspace.home
         for problem in check.problems(config, home):
             LOGGER.warning("hook %s is not in order: %s", problem.hook_id, problem.message)
@@ -133,6 +135,18 @@ class Reloading:
 def _threads(config: Config) -> int:
     # Twice: as many answers may be put away while the next calls are under way.
     return 2 * config.limits.concurrency
+
+
+def _allow_open_files(config: Config) -> None:
+    """Let as many files be open as the limits may need, or say that this cannot be had."""
+    calls, hooks = config.limits.concurrency, config.limits.hooks
+    wanted = open_files.needed(calls, hooks)
+    if (allowed := open_files.allow(wanted)) < wanted:
+        LOGGER.warning(
+            "%s: limits.concurrency %d and limits.hooks %d may need %d open files, and the system allows %d; raise "
+            "that (ulimit -Hn, or LimitNOFILE= in a unit of systemd), or lower the limits",
+            CONFIG_NAME, calls, hooks, wanted, allowed,
+        )  # fmt: skip
 
 
 def _changed(before: Configured, now: Configured) -> list[str]:

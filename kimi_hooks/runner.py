@@ -237,7 +237,9 @@ class Runner:
         # What is run again leaves the lists.
         anew = standing.any_ack or known is None or known[-1] != standing.run_again
         self._refreshed = None
-        derived.write_acks(self._parts.workspace, self._parts.journal)
+        if derived.write_acks(self._parts.workspace, self._parts.journal):
+            # There may be more of them.
+            self._parts.bell.ring()
         self._derived.refresh(anew=anew)
         self._refreshed = now
 
@@ -259,6 +261,8 @@ class Runner:
         if self.left_work_behind or self._look_again is not None or self._announcing.trouble is not None:
             return False
         standing = self._parts.look()
+        if standing.any_ack:
+            return False
         return self._news.is_settled and standing.news_due is None and not self._schedule.has_open_work(standing)
 
     def _look_for_failures(self) -> bool:

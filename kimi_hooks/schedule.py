@@ -29,7 +29,7 @@ class Schedule:
     def __init__(self, parts: Parts, calls: Pool) -> None:
         self._parts = parts
         self._started = Started(parts, calls)
-        self._look_for_circles = True
+        self._is_new = True
         self._held_until: float | None = None
         self._lacked_key = False
         self._clock = jumps.read(parts.clock)
@@ -112,9 +112,12 @@ class Schedule:
         resumed = self._resume_if_mended(standing) | self._note_key()
         if standing.any_cancel:
             self._end_cancelled()
-        if standing.any_held:
+        if self._is_new:
+            self._parts.journal.write(needs.unsettle)
+        is_settled = self._is_new or standing.any_held
+        if is_settled:
             self._settle_held()
-        return self._parts.look() if resumed or standing.any_held or standing.any_cancel else standing
+        return self._parts.look() if resumed or is_settled or standing.any_cancel else standing
 
     def _open(self, standing: Standing) -> list[Waiting]:
         """Return the waiting tasks that may start at all: those for the imitation, those for Kimi."""
@@ -168,14 +171,13 @@ class Schedule:
                 worker.cancel(self._parts, entry)
 
     def _settle_held(self) -> None:
-        look = self._parts.journal.write(needs.bind) or self._look_for_circles
-        for task_id in self._parts.journal.write(needs.release):
-            transition(task_id, State.AVAILABLE)
         # A task that fails here may doom those that come after it.
-        while doomed := self._parts.journal.read(partial(needs.doomed, look_for_circles=look)):
-            for task in doomed:
+        while (settled := self._parts.journal.write(needs.settle)).doomed or settled.released:
+            for task_id in settled.released:
+                transition(task_id, State.AVAILABLE)
+            for task in settled.doomed:
                 worker.fail(self._parts, task.task_id, Failure("dependency", task.reason))
-        self._look_for_circles = False
+        self._is_new = False
 
     def _expire(self, waiting: Waiting, now: float) -> None:
         for entry in self._parts.journal.read(partial(tasks.overdue, now=now, standin=waiting.standin)):

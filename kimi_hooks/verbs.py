@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from kimi_hooks import crash_points, derived
@@ -38,7 +39,7 @@ def _by_runner(workspace: Workspace, journal: Journal) -> bool:
         return False
     workspace.ring()
     end = time.monotonic() + PATIENCE_SECONDS
-    while journal.read(acks.unwritten_acks) and time.monotonic() < end:
+    while journal.read(partial(acks.unwritten_acks, limit=1)) and time.monotonic() < end:
         time.sleep(0.01)
     return True
 
@@ -51,7 +52,10 @@ def _by_ourselves(workspace: Workspace, journal: Journal) -> None:
         # A runner has just started: it reads the journal anyway.
         return
     try:
-        if derived.write_acks(workspace, journal):
+        has_written = False
+        while derived.write_acks(workspace, journal):
+            has_written = True
+        if has_written:
             derived.Derived(workspace, journal).refresh()
     finally:
         lock.release()

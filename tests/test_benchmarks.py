@@ -10,7 +10,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import api, latency
+from benchmarks import api, crowd, finished, in_flight, latency, overflow, waiting
 from benchmarks.figures import Figure, percentile
 from benchmarks.stage import stage
 from kimi_hooks.kimi import sse
@@ -64,3 +64,37 @@ def test_one_task_goes_from_the_shelf_to_its_hook(tmp_path: Path) -> None:
         arrived, answered = api.notes(url)[key]
         assert renamed < arrived < answered < place.marks()[key]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_calls_in_flight_are_all_there_when_memory_is_looked_at(tmp_path: Path) -> None:
+    """Slow answers by TLS, whose certificate the runner has been told to trust, come to their end and to the hook."""
+    with in_flight.certificate() as pem:
+        runner, most, launcher = in_flight.in_flight(tmp_path, 4, 1.0, pem)
+    assert 10 < launcher < runner <= most
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_dropped_at_a_stopped_runner_are_counted_when_all_are_taken(tmp_path: Path) -> None:
+    """None is left in the outbox; so few do not fill the kernel's queue."""
+    rate, events = overflow.overflow(tmp_path, 20)
+    assert rate > 0
+    assert events < 1
+
+
+@pytest.mark.parametrize("reason", waiting.REASONS)
+def test_the_next_task_is_taken_while_others_wait(tmp_path: Path, reason: str) -> None:
+    """Those wait on: each for its reason."""
+    latency_ms, processor_ms = waiting.taking(tmp_path, reason, 5, 2)
+    assert latency_ms > 0
+    assert processor_ms >= 0
+
+
+def test_ended_tasks_are_a_journal_like_any_other(tmp_path: Path) -> None:
+    """The runner starts with them and goes on, and what verbs tell of them is in order."""
+    with api.running(0.01) as url, stage(folder=tmp_path, url=url) as place:
+        crowd.finished(place.home, 12)
+        assert finished.at_work(place, url, 2)[1] > 10
+        place.call("show", crowd.task_id(11))
+        place.call("wait", crowd.task_id(11))
+        pending = json.loads((place.home / "results" / "pending-wake.json").read_text())["pending"]
+        assert len(pending) == 14

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from typing import Any
 
 import pytest
 
-from kimi_hooks import results, runner
+from kimi_hooks import derived, results, runner
 from kimi_hooks.clock import Clock
 from kimi_hooks.intake import BATCH, Intake
 from kimi_hooks.journal import acks
@@ -103,3 +104,29 @@ def _acknowledge(house: House, task_id: str) -> None:
 
 def _names(house: House) -> list[str]:
     return [entry["task_name"] for entry in house.pending()["pending"]]
+
+
+@pytest.mark.parametrize("who", ["a runner that is at work", "a runner that drains", "the verb"])
+def test_more_acknowledgements_than_are_written_at_once(house: House, who: str) -> None:
+    """All are written in the end, some at a time: thousands must not hold up the tasks that come meanwhile."""
+    count = derived.ACKS_AT_ONCE + 6
+    for number in range(count):
+        house.drop(f"{number}.json", "{}")
+    house.drain()
+    if who == "the verb":
+        assert house.call("ack", "--all").stdout == f"acknowledged: {count}\n"
+    elif who == "a runner that drains":
+        journal = Journal(house.workspace.journal_file)
+        journal.write(lambda db: acks.acknowledge(db, acks.unacknowledged_ids(db), time.time()))
+        journal.close()
+        house.drain()
+    else:
+        with house.running():
+            assert house.call("ack", "--all").stdout == f"acknowledged: {count}\n"
+            until(lambda: set(_statuses(house)) == {"acknowledged"})
+    assert _statuses(house) == ["acknowledged"] * count
+    assert house.pending() == {"pending": [], "more": 0}
+
+
+def _statuses(house: House) -> list[str]:
+    return [json.loads(file.read_bytes())["status"] for file in house.workspace.results.glob("kimi-*.json")]

@@ -82,7 +82,8 @@ def _finish(parts: Parts) -> None:
     """End the tasks that are to be ended, and bring `results/` in step, as the runner would."""
     for entry in parts.journal.read(steering.cancelled):
         worker.cancel(parts, entry)
-    derived.write_acks(parts.workspace, parts.journal)
+    while derived.write_acks(parts.workspace, parts.journal):
+        pass
     derived.Derived(parts.workspace, parts.journal).refresh()
 
 

@@ -31,10 +31,10 @@ def unacknowledged_ids(db: Connection) -> list[str]:
     return [row["id"] for row in db.execute("SELECT id FROM tasks WHERE ended IS NOT NULL AND acknowledged_at IS NULL")]
 
 
-def unwritten_acks(db: Connection) -> list[Entry]:
-    """Return the acknowledged tasks whose result file does not say so yet."""
-    return entries(db, "WHERE ack_written = 0")
+def unwritten_acks(db: Connection, limit: int) -> list[Entry]:
+    """Return acknowledged tasks whose result file does not say so yet."""
+    return entries(db, "WHERE ack_written = 0 LIMIT ?", limit)
 
 
-def ack_written(db: Connection, task_id: str) -> None:
-    db.execute("UPDATE tasks SET ack_written = 1 WHERE id = ?", (task_id,))
+def acks_written(db: Connection, task_ids: Sequence[str]) -> None:
+    db.executemany("UPDATE tasks SET ack_written = 1 WHERE id = ?", [(task_id,) for task_id in task_ids])

@@ -153,5 +153,32 @@ MIGRATIONS = (
     ALTER TABLE tasks ADD COLUMN cancel_at REAL;
     CREATE INDEX tasks_cancel ON tasks (seq) WHERE cancel_at IS NOT NULL;
     ALTER TABLE tasks ADD COLUMN last_call TEXT;
+
+    DROP INDEX tasks_waiting;
+    DROP INDEX tasks_due;
+    DROP INDEX tasks_deadline;
+    CREATE INDEX tasks_waiting ON tasks (standin, priority DESC, seq)
+        WHERE state IN ('available', 'retryable') AND reuse IS NULL;
+    CREATE INDEX tasks_due ON tasks (standin, due_at) WHERE state IN ('available', 'retryable') AND reuse IS NULL;
+    CREATE INDEX tasks_deadline ON tasks (standin, deadline_at)
+        WHERE state IN ('available', 'retryable') AND reuse IS NULL AND deadline_at IS NOT NULL;
+
+    CREATE INDEX needs_needed ON needs (needed_id);
+    CREATE INDEX needs_open ON needs (ref) WHERE needed_id IS NULL;
+    CREATE TABLE unsettled (task_id TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TRIGGER needs_told AFTER INSERT ON needs BEGIN
+        INSERT OR IGNORE INTO unsettled VALUES (new.task_id);
+    END;
+    CREATE TRIGGER tasks_come AFTER INSERT ON tasks BEGIN
+        INSERT OR IGNORE INTO unsettled
+        SELECT task_id FROM needs WHERE needed_id IS NULL AND ref IN (new.id, new.name);
+    END;
+    CREATE TRIGGER tasks_ended AFTER UPDATE OF state ON tasks WHEN new.state IN ('completed', 'failed', 'cancelled')
+    BEGIN
+        INSERT OR IGNORE INTO unsettled SELECT task_id FROM needs WHERE needed_id = new.id;
+    END;
+    CREATE TRIGGER tasks_held AFTER UPDATE OF hold_reason ON tasks WHEN new.hold_reason = 'after' BEGIN
+        INSERT OR IGNORE INTO unsettled VALUES (new.id);
+    END;
     """,
 )

@@ -21,7 +21,7 @@ _QUERY = f"""
         (SELECT value FROM facts WHERE key = '{PAUSED}') AS pause,
         (SELECT value FROM facts WHERE key = '{SLOWED}') AS slowed,
         (SELECT min(due_at) FROM tasks INDEXED BY tasks_reuse WHERE {_WAITING_REUSE}) AS reuse_due,
-        EXISTS (SELECT 1 FROM tasks WHERE state = 'held' AND hold_reason = 'after') AS any_held,
+        EXISTS (SELECT 1 FROM unsettled) AS any_held,
         EXISTS (SELECT 1 FROM tasks WHERE gate = '{CREATED.name}' AND hold_reason = 'gate') AS any_new,
         (SELECT min(due_at) FROM tasks WHERE {_WAITING} 0) AS due,
         (SELECT min(due_at) FROM tasks WHERE {_WAITING} 1) AS standin_due,
@@ -29,7 +29,8 @@ _QUERY = f"""
         (SELECT min(deadline_at) FROM tasks WHERE {_WAITING} 1 AND deadline_at IS NOT NULL) AS standin_deadline,
         (SELECT count(*) FROM sends WHERE sent_at > :window) AS recent_sends,
         (SELECT min(sent_at) FROM sends WHERE sent_at > :window) AS oldest_recent,
-        (SELECT min(sent_at, :now) FROM sends ORDER BY sent_at DESC LIMIT 1 OFFSET :limit - 1) AS blocking_send,
+        (SELECT min(sent_at, :now) FROM sends WHERE sent_at > :window
+            ORDER BY sent_at DESC LIMIT 1 OFFSET :limit - 1) AS blocking_send,
         (SELECT max(sent_at) FROM sends) AS newest_send,
         (SELECT min(due_at) FROM deliveries WHERE state = 'waiting') AS news_due,
         (SELECT coalesce(max(seq), 0) FROM deliveries) AS newest_news,
@@ -54,10 +55,11 @@ class Standing:
     """Instants are in seconds since 1970.
 
     `recent_sends` left within the limit's window, the first of them at `oldest_recent`; `blocking_send` is the newest
-    but `per_window - 1`, so that the next call must wait for it to leave the window. `ended` and `newest_news` are the
-    numbers of the newest ending and of the newest delivery. `reuse_due` is the first instant at which an earlier answer
-    can be looked for. `any_new`: a task waits to be taken on by a gate; `any_cancel`: somebody asked for the end of
-    one. `run_again` changes when ended tasks are open again.
+    but `per_window - 1` in it, so that the next call must wait for it to leave the window. `ended` and `newest_news`
+    are the numbers of the newest ending and of the newest delivery. `reuse_due` is the first instant at which an
+    earlier answer can be looked for. `any_new`: a task waits to be taken on by a gate. `any_held`: something has
+    changed for a task that comes after others. `any_cancel`: somebody asked for the end of one. `run_again` changes
+    when ended tasks are open again.
     """
 
     now: float

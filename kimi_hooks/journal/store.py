@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -256,9 +256,19 @@ def _migrate(db: Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
     version = _version(db)
     for number, script in enumerate(MIGRATIONS[version:], version + 1):
-        for statement in filter(str.strip, script.split(";")):
+        for statement in _statements(script):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {number}")
         crash_points.reached(Point.SCHEMA_SCRIPT)
     db.execute("COMMIT")
     crash_points.reached(Point.SCHEMA_MIGRATED)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script; a trigger holds semicolons of its own."""
+    statement = ""
+    for part in script.split(";")[:-1]:
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

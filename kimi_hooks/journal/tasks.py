@@ -180,7 +180,7 @@ def counts(db: Connection) -> dict[str, int]:
 
 def overdue(db: Connection, now: float, *, standin: bool) -> list[Entry]:
     """Return the waiting tasks whose own time-out has passed."""
-    where = "WHERE state IN ('available', 'retryable') AND deadline_at <= ? AND standin = ?"
+    where = "WHERE state IN ('available', 'retryable') AND reuse IS NULL AND deadline_at <= ? AND standin = ?"
     return entries(db, where, now, standin)
 
 

@@ -17,6 +17,7 @@ from requests.adapters import HTTPAdapter
 from kimi_hooks import causes
 from kimi_hooks.kimi.failure import excerpt, without_userinfo
 from kimi_hooks.kimi.sockets import KEEP_ALIVE, POOLS
+from kimi_hooks.kimi.trust import Trust
 
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 # Not ValueError as a whole: requests also says InvalidHeader, a ValueError, about what a server sends.
@@ -72,7 +73,14 @@ class _Bearer:
 
 
 class _Adapter(HTTPAdapter):
-    """Makes connections that tell which socket they use, directly and through a proxy, and that are kept alive."""
+    """Makes connections that tell which socket they use, directly and through a proxy, and that are kept alive.
+
+    They share what `trust` has read.
+    """
+
+    def __init__(self, trust: Trust) -> None:
+        self._trust = trust
+        super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, socket_options=KEEP_ALIVE, **options)
@@ -84,6 +92,22 @@ class _Adapter(HTTPAdapter):
             manager.pool_classes_by_scheme = POOLS
         return manager
 
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: bool | str, cert: Any = None
+    ) -> tuple[Any, Any]:
+        """Let connections to one address share a context; after an edit of the certificates there is another one."""
+        host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] == "https" and verify:
+            place = verify if isinstance(verify, str) else requests.utils.DEFAULT_CA_BUNDLE_PATH
+            tls = {"cert_reqs": "CERT_REQUIRED", "ssl_context": self._trust.context(place)}
+        return host, tls
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Keep the certificates from being read for each connection; only a proxy that speaks TLS itself needs it."""
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        if conn.proxy is None or conn.proxy.scheme != "https":
+            conn.ca_certs = conn.ca_cert_dir = None
+
 
 class Sessions:
     """Sends requests; connections are kept per thread and address.
@@ -94,6 +118,7 @@ class Sessions:
     def __init__(self, *, trust_env: bool) -> None:
         self._trust_env = trust_env
         self._local = threading.local()
+        self._trust = Trust()
 
     @contextmanager
     def exchange(
@@ -120,7 +145,7 @@ class Sessions:
         sessions: dict[tuple[str, bool], requests.Session] = self._local.__dict__.setdefault("sessions", {})
         key = endpoint.url, self._trust_env and not endpoint.standin
         if key not in sessions:
-            sessions[key] = _new_session(*key)
+            sessions[key] = _new_session(*key, self._trust)
         return sessions[key]
 
 
@@ -154,7 +179,7 @@ def _request(endpoint: Endpoint, message: Message, body: Any) -> requests.Reques
     return requests.Request(message.method, url, headers, data=body, auth=_Bearer(endpoint.key))
 
 
-def _new_session(url: str, trust_env: bool) -> requests.Session:
+def _new_session(url: str, trust_env: bool, trust: Trust) -> requests.Session:
     """Return a session for this address.
 
     The environment's proxies and certificates are looked up here, once; requests would do it for every call, at a
@@ -170,7 +195,7 @@ def _new_session(url: str, trust_env: bool) -> requests.Session:
         session.proxies, session.verify, session.cert = found["proxies"], found["verify"], found["cert"]
     session.trust_env = False
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _Adapter(max_retries=0))
+        session.mount(scheme, _Adapter(trust))
     return session
 
 

@@ -1,0 +1,1 @@
+"""Proofs that take their time: real runners, killed at random."""
