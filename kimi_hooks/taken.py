@@ -48,15 +48,16 @@ class Taken:
     def cost(self) -> dict[str, Any] | None:
         """Return the `cost` of a result: None, never 0, where it is not known.
 
-        `unknown_calls` are not in the amount; where there are no others, nothing is known.
+        `unknown_calls`, said where there are any, are not in the amount; where there are no others, nothing is known.
         """
         if self.unpriced or self.currency is None:
             return None
-        return {"amount": self.amount, "currency": self.currency, "unknown_calls": self.unknown}
+        unknown = {"unknown_calls": self.unknown} if self.unknown else {}
+        return {"amount": self.amount, "currency": self.currency, **unknown}
 
 
 def of_result(result: Mapping[str, Any]) -> Taken:
-    """Return what all calls of an ended task took, as far as its result tells; older ones lack `unknown_calls`."""
+    """Return what all calls of an ended task took, as far as its result tells."""
     cost = dict(result["cost"] or {})
     unknown = cost.pop("unknown_calls", 0)
     return Taken(**result["tokens"], **cost, unpriced=int(result["cost"] is None), unknown=unknown)
