@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +23,7 @@ Row = sqlite3.Row
 
 BUSY_SECONDS = 30.0
 GLANCE_SECONDS = 0.1
+LOOK_SECONDS = 1.0
 MAX_WAL_BYTES = 64 * 1024 * 1024
 
 
@@ -73,6 +75,7 @@ class Journal:
         except (sqlite3.Error, OSError) as error:
             raise _not_opened(file, error) from error
         self._stamp = None if file is None else damage.stamp(file)
+        self._looked_at = float("-inf")
 
     def write(self, operation: Callable[[Connection], T]) -> T:
         """Run the operation in a transaction and return its value once that is on the disk.
@@ -143,15 +146,23 @@ class Journal:
     def _refuse_damaged(self) -> None:
         """Raise DamagedJournalError once the file is known to be spoilt, or is not the one that we have opened.
 
-        What is written into a file that has lost its name is lost with us.
+        What is written into a file that has lost its name is lost with us. A glance a second will do: what is written
+        meanwhile is on the disk as files, too.
         """
-        if self._damage is None and self._stamp is not None and self._file is not None:
+        if self._damage is None and self._stamp is not None and self._file is not None and self._is_time_to_look():
             now = damage.stamp(self._file)
             if now != self._stamp:
                 what = "it was removed while it was in use" if now is None else "another file has taken its place"
                 self._damage = damage.error(self._file, what)
         if self._damage is not None:
             raise self._damage
+
+    def _is_time_to_look(self) -> bool:
+        now = time.monotonic()
+        is_time = now >= self._looked_at + LOOK_SECONDS
+        if is_time:
+            self._looked_at = now
+        return is_time
 
     def _without_trouble(self, work: Callable[[], T]) -> T:
         """Do the work; what the disk or another process does to the journal becomes a JournalError."""
