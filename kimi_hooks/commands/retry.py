@@ -23,6 +23,7 @@ from kimi_hooks.journal import tasks
 from kimi_hooks.journal.steering import Again
 from kimi_hooks.journal.store import Connection, Journal
 from kimi_hooks.journal.tasks import Entry
+from kimi_hooks.outbox.folder import again_name
 from kimi_hooks.states import Outcome, State
 from kimi_hooks.workspace import Workspace, read_config
 
@@ -91,7 +92,7 @@ def _retry(verb: _Verb, wanted: Sequence[str]) -> None:
 
 
 def _write_file(verb: _Verb, entry: Entry) -> None:
-    file = verb.workspace.accepted / f"{entry.id}__again-{entry.retried + 1}.json"
+    file = verb.workspace.accepted / again_name(entry.id, entry.retried + 1)
     task = verb.journal.read(lambda db: tasks.task_of(db, entry.id))
     # It is due now, whatever it was to wait for when it was new.
     kept = task.model_dump(mode="json", exclude_defaults=True, exclude={"not_before"})
