@@ -104,8 +104,10 @@ def _write_file(verb: _Verb, entry: Entry) -> None:
 def _run_again(db: Connection, verb: _Verb, entries: Sequence[Entry]) -> None:
     now = Clock().now()
     for entry in entries:
-        if entry.id in verb.written and tasks.is_ended(entry):
-            rows.run_again(db, Again(entry, _gate(verb.config, entry), verb.written[entry.id].name), now)
+        file = verb.written.get(entry.id)
+        # Another one may have had it run again, to its next end, since the file was written.
+        if file is not None and tasks.is_ended(entry) and file.name == again_name(entry.id, entry.retried + 1):
+            rows.run_again(db, Again(entry, _gate(verb.config, entry), file.name), now)
         elif entry.state is State.RETRYABLE:
             rows.hurry(db, entry.id, now)
         else:
