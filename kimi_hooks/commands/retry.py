@@ -92,13 +92,16 @@ def _retry(verb: _Verb, wanted: Sequence[str]) -> None:
 
 
 def _write_file(verb: _Verb, entry: Entry) -> None:
-    file = verb.workspace.accepted / again_name(entry.id, entry.retried + 1)
-    task = verb.journal.read(lambda db: tasks.task_of(db, entry.id))
+    verb.written[entry.id] = verb.workspace.accepted / again_name(entry.id, entry.retried + 1)
+    _write(verb, entry.id)
+    crash_points.reached(Point.AGAIN_WRITTEN)
+
+
+def _write(verb: _Verb, task_id: str) -> None:
+    task = verb.journal.read(lambda db: tasks.task_of(db, task_id))
     # It is due now, whatever it was to wait for when it was new.
     kept = task.model_dump(mode="json", exclude_defaults=True, exclude={"not_before"})
-    verb.written[entry.id] = file
-    atomic.write_text(file, json.dumps(kept, ensure_ascii=False), mode=0o600)
-    crash_points.reached(Point.AGAIN_WRITTEN)
+    atomic.write_text(verb.written[task_id], json.dumps(kept, ensure_ascii=False), mode=0o600)
 
 
 def _run_again(db: Connection, verb: _Verb, entries: Sequence[Entry]) -> None:
@@ -132,6 +135,9 @@ def _tidy_files(verb: _Verb) -> None:
     """Leave the file of each task that is open now, and no other of it: an earlier run may have left one."""
     is_open = verb.journal.read(lambda db: tasks.open_among(db, list(verb.written)))
     for task_id, file in verb.written.items():
+        if task_id in is_open and not file.exists():
+            # A runner that started before the transaction took it for a leftover.
+            _write(verb, task_id)
         for other in verb.workspace.accepted.glob(f"{task_id}__*"):
             if other != file or task_id not in is_open:
                 other.unlink(missing_ok=True)

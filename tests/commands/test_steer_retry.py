@@ -281,6 +281,28 @@ def test_a_task_that_ended_again_meanwhile_is_not_run_a_third_time(house: House)
     clean(house.workspace)
 
 
+def test_the_file_outlives_a_runner_that_starts_meanwhile(house: House) -> None:
+    """That removes files of tasks that have ended; the one of the task that is open again is written once more."""
+    fail(house)
+
+    def start(reached: Point) -> None:
+        if reached is Point.AGAIN_WRITTEN:
+            crash_points.listen(None)
+            house.drain()
+
+    crash_points.listen(start)
+    try:
+        words = ["--home", str(house.home), "retry", TASK]
+        told = CliRunner().invoke(cli.group, words, obj=Home(), env=house.environ, standalone_mode=False)
+    finally:
+        crash_points.listen(None)
+    assert told.exception is None
+    (file,) = house.workspace.accepted.iterdir()
+    assert (file.name, json.loads(file.read_text())["prompt"]) == (f"{TASK}__again-1.json", "a")
+    house.drain()
+    clean(house.workspace)
+
+
 def test_replayed_news_of_an_earlier_run_is_not_told_of_another_end(house: House) -> None:
     """Its result is gone: the hook is not handed the new one under the old name."""
     house.configure(NEWS)
