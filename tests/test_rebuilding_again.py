@@ -139,3 +139,14 @@ def test_one_that_comes_after_it_waits_for_its_second_end(again: House) -> None:
     again.drain()
     assert again.result(OTHER)["outcome"] == "done"
     clean(again.workspace)
+
+
+def test_the_bill_of_a_run_that_was_not_sent_again(again: House) -> None:
+    """Cancelled before its second call: what the first run took stands in the result, and on the bill."""
+    assert again.call("cancel", TASK).returncode == 0
+    lose_journal(again)
+    result = again.result(TASK)
+    assert (result["outcome"], result["attempts"], result["retried"]) == ("cancelled", 0, 1)
+    again.drain()
+    assert result["cost"]["amount"] == pytest.approx(cost(again))
+    clean(again.workspace)

@@ -140,7 +140,8 @@ def bill(db: Connection, result: Mapping[str, Any], now: float) -> None:
     known = {name: int(tokens.get(name) or 0) for name in ("prompt", "completion", "cached", "reasoning")}
     amount, currency = cost.get("amount"), cost.get("currency")
     took = Taken(**known, amount=amount or 0.0, currency=currency, unpriced=int(not cost and any(known.values())))
-    for number in range(attempts):
+    # A task that was run again may have taken something before, and nothing in its last run.
+    for number in range(max(attempts, int(any(known.values())))):
         is_cut = attempts - crashes <= number < attempts and number > 0
         _send(db, result["task_id"], at, result.get("model"), took if number == 0 else None if is_cut else NOTHING)
 
