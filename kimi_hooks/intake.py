@@ -19,7 +19,7 @@ from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER, transition, visible
 from kimi_hooks.outbox import reading
-from kimi_hooks.outbox.folder import Claim, cut
+from kimi_hooks.outbox.folder import Claim, accepted_name, cut
 from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
 from kimi_hooks.task import Task
@@ -203,7 +203,7 @@ def _write_refusal(parts: Parts, read: _Read, reason: str, now: float) -> None:
 
 def _accepted_name(claim: Claim) -> str:
     """Return a name that the journal can hold: text, whatever bytes the file was dropped under."""
-    return cut(reading.shown_name(claim.path.name))
+    return accepted_name(cut(reading.shown_name(claim.path.name)))
 
 
 def _put_away(parts: Parts, claim: Claim, *, is_open: bool, may_be_refused: bool) -> None:

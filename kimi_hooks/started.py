@@ -131,13 +131,16 @@ class Started:
                 self._parts.client.abort(call.entry.id)
 
     def cancel(self, entry: Entry) -> bool:
-        """Let the thread that works on this task bring it to its end soon; False when there is none."""
+        """Let the thread that works on this task bring it to its end soon; False when there is none.
+
+        An answer in memory that the disk does not take came first: what it leads to is written down first.
+        """
         working = [call for call in list(self._calls) if call.entry.id == entry.id]
         for call in working:
             if not call.cancelled:
                 call.cancelled = True
                 self.abort(call)
-        return bool(working)
+        return bool(working) or self.unsaved.owes(entry.id)
 
     def abort(self, call: _Call) -> None:
         """End what is under way for a task: its call, and the hooks that it waits for."""

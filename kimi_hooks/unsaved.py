@@ -42,6 +42,10 @@ class Unsaved:
         """How many answers are in memory only: no more money is spent before they are on the disk."""
         return sum(not owed.is_kept for owed in list(self._owed.values()))
 
+    def owes(self, task_id: str) -> bool:
+        """Tell whether something of this task is still to be put away."""
+        return task_id in self._owed
+
     def add(self, entry: Entry, rest: Work, error: Exception) -> None:
         """Remember what `error` kept from being put away."""
         is_kept = _is_kept(self._parts, entry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kimi_hooks.checking import derived, endings, files, news, rows
+from kimi_hooks.checking import again, derived, endings, files, news, rows
 from kimi_hooks.checking.findings import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -10,6 +10,7 @@ CHECKS: tuple[Check, ...] = (
     rows.states,
     endings.damaged,
     endings.kept,
+    again.run_again,
     endings.without_row,
     endings.still_open,
     endings.disagreeing,

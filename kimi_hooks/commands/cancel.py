@@ -13,6 +13,8 @@ from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.states import Outcome
 from kimi_hooks.workspace import Workspace, read_config
 
+UNDER_WAY = "a hook that looks at it, or an answer that the disk does not take"
+
 
 @click.command("cancel", short_help="End tasks that nobody wants any more.")
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True, shell_complete=completing.ids_to_cancel)
@@ -47,6 +49,6 @@ def _cancel(db: Connection, workspace: Workspace, wanted: list[str]) -> None:
 def _remark(entry: Entry) -> None:
     """Say on stderr what is not as it was asked for."""
     if not tasks.is_ended(entry):
-        click.echo(f"kimi-hooks: {entry.id} ends as soon as the hook that looks at it does", err=True)
+        click.echo(f"kimi-hooks: {entry.id} ends as soon as what is under way for it is over: {UNDER_WAY}", err=True)
     elif entry.outcome is not Outcome.CANCELLED:
         click.echo(f"kimi-hooks: {entry.id} has ended {entry.outcome}: its end came first", err=True)

@@ -23,6 +23,7 @@ from kimi_hooks.journal import tasks
 from kimi_hooks.journal.steering import Again
 from kimi_hooks.journal.store import Connection, Journal
 from kimi_hooks.journal.tasks import Entry
+from kimi_hooks.outbox.folder import again_name
 from kimi_hooks.states import Outcome, State
 from kimi_hooks.workspace import Workspace, read_config
 
@@ -91,20 +92,25 @@ def _retry(verb: _Verb, wanted: Sequence[str]) -> None:
 
 
 def _write_file(verb: _Verb, entry: Entry) -> None:
-    file = verb.workspace.accepted / f"{entry.id}__again-{entry.retried + 1}.json"
-    task = verb.journal.read(lambda db: tasks.task_of(db, entry.id))
+    verb.written[entry.id] = verb.workspace.accepted / again_name(entry.id, entry.retried + 1)
+    _write(verb, entry.id)
+    crash_points.reached(Point.AGAIN_WRITTEN)
+
+
+def _write(verb: _Verb, task_id: str) -> None:
+    task = verb.journal.read(lambda db: tasks.task_of(db, task_id))
     # It is due now, whatever it was to wait for when it was new.
     kept = task.model_dump(mode="json", exclude_defaults=True, exclude={"not_before"})
-    verb.written[entry.id] = file
-    atomic.write_text(file, json.dumps(kept, ensure_ascii=False), mode=0o600)
-    crash_points.reached(Point.AGAIN_WRITTEN)
+    atomic.write_text(verb.written[task_id], json.dumps(kept, ensure_ascii=False), mode=0o600)
 
 
 def _run_again(db: Connection, verb: _Verb, entries: Sequence[Entry]) -> None:
     now = Clock().now()
     for entry in entries:
-        if entry.id in verb.written and tasks.is_ended(entry):
-            rows.run_again(db, Again(entry, _gate(verb.config, entry), verb.written[entry.id].name), now)
+        file = verb.written.get(entry.id)
+        # Another one may have had it run again, to its next end, since the file was written.
+        if file is not None and tasks.is_ended(entry) and file.name == again_name(entry.id, entry.retried + 1):
+            rows.run_again(db, Again(entry, _gate(verb.config, entry), file.name), now)
         elif entry.state is State.RETRYABLE:
             rows.hurry(db, entry.id, now)
         else:
@@ -129,6 +135,9 @@ def _tidy_files(verb: _Verb) -> None:
     """Leave the file of each task that is open now, and no other of it: an earlier run may have left one."""
     is_open = verb.journal.read(lambda db: tasks.open_among(db, list(verb.written)))
     for task_id, file in verb.written.items():
+        if task_id in is_open and not file.exists():
+            # A runner that started before the transaction took it for a leftover.
+            _write(verb, task_id)
         for other in verb.workspace.accepted.glob(f"{task_id}__*"):
             if other != file or task_id not in is_open:
                 other.unlink(missing_ok=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kimi_hooks import taken
 from kimi_hooks.clock import parse_iso
+from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.states import Outcome, State
@@ -48,6 +50,17 @@ def ended(db: Connection, result: Mapping[str, Any], spec: str, now: float) -> N
     bill(db, result, now)
 
 
+def run_again(db: Connection, task_id: str, retried: int, result: Mapping[str, Any] | None, now: float) -> None:
+    """Let the fresh row of a task be of its nth run; what the one before took, by its result, stays on the bill."""
+    created_at, took = now, NOTHING
+    if result is not None:
+        created_at, took = _at(result, "created_at", now), taken.of_result(result)
+        took = replace(took, unpriced=int(bool(took.unpriced and any(took.tokens.values()))))
+        bill(db, result, now)
+    query = "UPDATE tasks SET retried = ?, created_at = ?, taken = ? WHERE id = ?"
+    db.execute(query, (retried, created_at, taken.write(took), task_id))
+
+
 def agree(db: Connection, result: Mapping[str, Any], now: float) -> None:
     """Let the row of an ended task say how its result says that it ended."""
     outcome = Outcome(result["outcome"])
@@ -79,6 +92,8 @@ def adopt(db: Connection, entry: Entry, answers: Sequence[Mapping[str, Any]], ca
     """
     earlier = answers[:-1]
     took = [Taken(**answer["took"]) for answer in earlier]
+    # What the runs before took is all that is on record of a task that was run again and not asked since.
+    before = NOTHING if entry.attempts else tasks.taken_before(db, entry.id)
     db.execute(
         "UPDATE tasks SET state = ?, hold_reason = NULL, gate = NULL, attempts = ?, turns = ?, blocks = ?, taken = ?, "
         "started_at = coalesce(started_at, created_at) WHERE id = ?",
@@ -87,12 +102,13 @@ def adopt(db: Connection, entry: Entry, answers: Sequence[Mapping[str, Any]], ca
             calls,
             len(earlier),
             sum(bool(answer.get("whole")) for answer in earlier),
-            taken.write(sum(took, NOTHING)),
+            taken.write(sum(took, before)),
             entry.id,
         ),
     )
     if not entry.standin:
-        db.execute("DELETE FROM sends WHERE task_id = ?", (entry.id,))
+        if entry.attempts:
+            db.execute("DELETE FROM sends WHERE task_id = ?", (entry.id,))
         for answer, one in zip(earlier, took, strict=True):
             _send(db, entry.id, now, answer.get("model"), one)
         for _ in range(calls - len(earlier) - 1):
@@ -124,7 +140,8 @@ def bill(db: Connection, result: Mapping[str, Any], now: float) -> None:
     known = {name: int(tokens.get(name) or 0) for name in ("prompt", "completion", "cached", "reasoning")}
     amount, currency = cost.get("amount"), cost.get("currency")
     took = Taken(**known, amount=amount or 0.0, currency=currency, unpriced=int(not cost and any(known.values())))
-    for number in range(attempts):
+    # A task that was run again may have taken something before, and nothing in its last run.
+    for number in range(max(attempts, int(any(known.values())))):
         is_cut = attempts - crashes <= number < attempts and number > 0
         _send(db, result["task_id"], at, result.get("model"), took if number == 0 else None if is_cut else NOTHING)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ ENDINGS = frozenset({".md", ".txt", ".yaml", ".yml", ".json"})
 IGNORED_ENDINGS = ("~", ".tmp", ".part", ".swp")
 MAX_NAME_BYTES = 180
 STAGED_PREFIX = ".claimed-"
+_AGAIN = re.compile(r"again-([1-9][0-9]{0,8})\.json", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,23 @@ def cut(name: str) -> str:
     ending = os.fsencode(os.path.splitext(name)[1])  # noqa: PTH122 - bytes
     kept = raw[: MAX_NAME_BYTES - len(ending)].decode("utf-8", "ignore")
     return kept + os.fsdecode(ending)
+
+
+def again_name(task_id: str, retried: int) -> str:
+    """Return the name in `spool/accepted/` of a task that a person has run again, for the nth time."""
+    return f"{task_id}__again-{retried}.json"
+
+
+def again_in(name: str) -> int:
+    """Return how often the task of a file in `spool/accepted/` was run again, as its name says; 0 for a dropped one."""
+    found = _AGAIN.fullmatch(name.partition("__")[2])
+    return int(found[1]) if found else 0
+
+
+def accepted_name(name: str) -> str:
+    """Return the name under which a claimed file is put away: never one that says that its task was run again."""
+    task_id, _, dropped = name.partition("__")
+    return f"{task_id}__dropped-{dropped}" if again_in(name) else name
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -8,8 +8,12 @@ import signal
 import sqlite3
 
 import pytest
+from click.testing import CliRunner
 
-from kimi_hooks import results, turns
+from kimi_hooks import cli, crash_points, results, turns
+from kimi_hooks.commands import Home
+from kimi_hooks.crash_points import Point
+from kimi_hooks.errors import SteeringError
 from kimi_hooks.journal import deliveries
 from kimi_hooks.journal.store import Journal
 from kimi_hooks.standin.faults import Fault
@@ -252,6 +256,51 @@ def test_a_verb_that_dies_before_its_transaction_changes_nothing(house: House) -
     house.drain()
     assert (state(house), list(house.workspace.accepted.iterdir())) == (("failed", None), [])
     assert len(house.kimi.requests) == 1
+
+
+def test_a_task_that_ended_again_meanwhile_is_not_run_a_third_time(house: House) -> None:
+    """Said twice at once, it is run once: the other one was meant for an end that counts no more."""
+    fail(house)
+
+    def be_late(reached: Point) -> None:
+        if reached is Point.AGAIN_WRITTEN:
+            crash_points.listen(None)
+            house.kimi.add(REFUSED)
+            house.call("retry", TASK)
+            house.drain()
+
+    crash_points.listen(be_late)
+    try:
+        words = ["--home", str(house.home), "retry", TASK]
+        told = CliRunner().invoke(cli.group, words, obj=Home(), env=house.environ, standalone_mode=False)
+    finally:
+        crash_points.listen(None)
+    assert isinstance(told.exception, SteeringError), told.output
+    assert "has just changed" in str(told.exception)
+    assert (house.entry().retried, list(house.workspace.accepted.iterdir())) == (1, [])
+    clean(house.workspace)
+
+
+def test_the_file_outlives_a_runner_that_starts_meanwhile(house: House) -> None:
+    """That removes files of tasks that have ended; the one of the task that is open again is written once more."""
+    fail(house)
+
+    def start(reached: Point) -> None:
+        if reached is Point.AGAIN_WRITTEN:
+            crash_points.listen(None)
+            house.drain()
+
+    crash_points.listen(start)
+    try:
+        words = ["--home", str(house.home), "retry", TASK]
+        told = CliRunner().invoke(cli.group, words, obj=Home(), env=house.environ, standalone_mode=False)
+    finally:
+        crash_points.listen(None)
+    assert told.exception is None
+    (file,) = house.workspace.accepted.iterdir()
+    assert (file.name, json.loads(file.read_text())["prompt"]) == (f"{TASK}__again-1.json", "a")
+    house.drain()
+    clean(house.workspace)
 
 
 def test_replayed_news_of_an_earlier_run_is_not_told_of_another_end(house: House) -> None:

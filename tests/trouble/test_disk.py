@@ -169,3 +169,14 @@ def test_a_log_that_cannot_be_written_stops_nobody(house: House) -> None:
     house.drop("kimi-1700000000-bbbbbbbb.md", "x")
     house.wait("kimi-1700000000-bbbbbbbb")
     until(lambda: "bbbbbbbb completed" in (seen / "runner.log").read_text())
+
+
+def test_an_answer_in_memory_ends_a_task_that_is_cancelled(house: House) -> None:
+    """It came first and was paid for: neither it nor what it cost is dropped while the disk does not take it."""
+    pid = _answer_that_cannot_be_written(house)
+    cancelled = house.call("cancel", ID)
+    assert cancelled.returncode == 0, cancelled.stderr
+    limit(pid, resource.RLIMIT_FSIZE, None)
+    (entry,) = house.wait(ID)
+    assert (entry.outcome, entry.attempts, entry.crashes) == (Outcome.DONE, 1, 0)
+    assert len(house.result()["output"]) >= LONG
