@@ -97,6 +97,10 @@ def strange_file_accepted(house: House) -> None:
     (house.workspace.accepted / "notes.md").write_text("x")
 
 
+def strange_file_claimed(house: House) -> None:
+    (house.workspace.incoming / "notes__a.md").write_text("x")
+
+
 def lost_accepted_file(house: House) -> None:
     for file in house.workspace.accepted.iterdir():
         file.unlink()
@@ -151,6 +155,7 @@ CASES: dict[str, tuple[Callable[[House], None], str]] = {
     "a result of an open task": (result_of_an_open_task, "has a result"),
     "half a result": (half_a_result, "no JSON"),
     "another file among the accepted": (strange_file_accepted, "no task's file"),
+    "another file among the claimed": (strange_file_claimed, "no task's file"),
     "an accepted file that is gone": (lost_accepted_file, "it is gone"),
     "a claimed file of an ended task": (claimed_again, "has ended"),
     "answers of nobody": (answers_of_nobody, "nothing tells of its task"),
