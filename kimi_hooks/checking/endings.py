@@ -62,7 +62,7 @@ def without_row(case: Case) -> Iterator[Finding]:
 def still_open(case: Case) -> Iterator[Finding]:
     """A task that has a result has ended. What a crash may leave is left to the next start."""
     for row in case.parts.journal.read(checks.task_rows):
-        if row["state"] in {State.AVAILABLE, State.HELD}:
+        if row["state"] in {State.AVAILABLE, State.RETRYABLE, State.HELD}:
             result = results.read(case.parts.workspace.results, row["id"])
             if result is not None and result.get("retried", 0) >= row["retried"]:
                 end = partial(_end, case, result)
