@@ -181,12 +181,13 @@ class Outbox:
         path = self._folder / name
         try:
             return self._move(name, task_id) if self._is_complete(path) else None
-        except FileNotFoundError:
-            if not self._incoming.is_dir():
-                raise
-            return None
         except OSError as error:
-            if hindrances.is_want(error) or not self._incoming.is_dir():
+            if not self._incoming.is_dir():
+                # It names both, and the file is in order.
+                raise OSError(error.errno, error.strerror, str(self._incoming)) from error
+            if isinstance(error, FileNotFoundError):
+                return None
+            if hindrances.is_want(error):
                 raise
             told = hindrances.told(error)
             LOGGER.error("outbox/%s cannot be taken and stays there: %s", visible(name), visible(told))

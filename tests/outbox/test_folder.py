@@ -194,6 +194,18 @@ def test_an_outbox_on_another_file_system(tmp_path: Path) -> None:
         assert list(slot.folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("instead", [None, "x"])
+def test_what_is_not_there_to_take_files_into_is_named(slot: Slot, instead: str | None) -> None:
+    """Not the file, with which nothing is wrong."""
+    (slot.folder / "a.md").write_text("a")
+    slot.incoming.rmdir()
+    if instead:
+        slot.incoming.write_text(instead)
+    with pytest.raises(OSError, match="incoming") as caught:
+        slot.taken()
+    assert caught.value.filename == str(slot.incoming)
+
+
 def test_half_a_copy_is_no_claimed_file(tmp_path: Path) -> None:
     """A full disk cuts a file on its way between file systems: what has arrived is removed, and never taken for a task."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
