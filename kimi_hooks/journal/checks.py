@@ -15,6 +15,8 @@ from kimi_hooks.states import ENDED, Outcome, State
 
 MOST = 20
 _OUTCOMES = {State.COMPLETED: Outcome.DONE, State.FAILED: Outcome.FAILED, State.CANCELLED: Outcome.CANCELLED}
+_TABLES = ("tasks", "needs", "dedupe", "sends", "deliveries", "hook_runs", "facts", "notifications", "said", "moments",
+           "switched_off", "unsettled")  # fmt: skip
 _NUMBERED = ("tasks", "sends", "deliveries", "hook_runs", "notifications")
 _LEAST = {"timeout": 3600.0}
 # Stands for the next number of an ending.
@@ -49,8 +51,10 @@ def _numbers(db: Connection, table: str) -> dict[str, tuple[str, bool, str | Non
 
 
 def integrity(db: Connection) -> list[str]:
-    """Return what SQLite finds wrong with the file, nothing when it is whole."""
-    return [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({MOST})") if row[0] != "ok"]
+    """Return what SQLite finds wrong with the file, and tables that are gone; nothing when it is whole."""
+    there = {row["name"] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    gone = [f"the table {table} is gone" for table in _TABLES if table not in there]
+    return gone + [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({MOST})") if row[0] != "ok"]
 
 
 def task_rows(db: Connection) -> list[Row]:
