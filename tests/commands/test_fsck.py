@@ -253,6 +253,36 @@ def test_nothing_is_deleted_that_somebody_could_miss(answered: House) -> None:
     assert note.with_name(note.name.removesuffix(".note.txt")).read_text().startswith('{"task_id"')
 
 
+NO_RESULTS: list[dict[str, Any]] = [{"attempts": 10**30}, {"attempts": -1}, {"retried": "x"}, {"retried": None}, {"crashes": 1.5}, {"acknowledged_at": "x"}, {"completed_at": 5}, {"cost": 5}, {"cost": {"amount": "x"}}, {"warnings": [5]}, {"tokens": {}}, {"model": ...}]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", NO_RESULTS, ids=str)
+@pytest.mark.parametrize("row", ["there", "gone"])
+def test_what_is_no_result_ends_nothing(answered: House, wrong: dict[str, Any], row: str) -> None:
+    """It is put aside, row or not, and its answer counts as lost: what reads results could not read it."""
+    house = answered
+    told = {name: value for name, value in {**house.result(DONE), **wrong}.items() if value is not ...}
+    house.workspace.result_file(DONE).write_text(json.dumps(told))
+    if row == "gone":
+        change(f"DELETE FROM tasks WHERE {ROW}")(house)
+    found = " ".join(one["what"] for one in fsck(house)["findings"])
+    assert "it is no result of this task" in found
+    assert (house.workspace.spool / "damaged" / f"{DONE}.json").exists()
+    left = [one["what"] for one in fsck(house)["findings"]]
+    assert ["its answer is lost" in one for one in left] == ([True] if row == "there" else [])
+
+
+def test_a_row_that_says_what_cannot_be_is_no_bug(answered: House) -> None:
+    """Exit code 1 with the remedy, until fsck has mended it."""
+    house = answered
+    change(f"UPDATE tasks SET outcome = 'odd' WHERE {ROW}")(house)
+    finished = house.call("show", DONE)
+    assert finished.returncode == 1
+    assert "kimi-hooks fsck" in finished.stderr
+    assert fsck(house)["left"] == 0
+    assert house.call("show", DONE).returncode == 0
+
+
 def test_modes_are_mended(house: House) -> None:
     """0700 and 0600."""
     open_to_others(house)
