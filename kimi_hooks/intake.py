@@ -23,6 +23,7 @@ from kimi_hooks.outbox.folder import Claim, accepted_name, cut
 from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
 from kimi_hooks.task import Task
+from kimi_hooks.task_id import is_id
 from kimi_hooks.text import derived_name
 from kimi_hooks.workspace import is_guarded
 
@@ -94,7 +95,9 @@ def recover(parts: Parts) -> None:
 
 def tidy(parts: Parts) -> None:
     """Forget the files of tasks that have ended; their ends were cut. What the journal has lost is claimed again."""
-    kept = {file: file.name.partition("__")[0] for file in parts.workspace.accepted.iterdir()}
+    found = {file: file.name.partition("__")[0] for file in parts.workspace.accepted.iterdir()}
+    # What somebody else put there is no task's file.
+    kept = {file: task_id for file, task_id in found.items() if is_id(task_id)}
     ids = list(kept.values())
     known, is_open = parts.journal.read(lambda db: (tasks.known(db, ids), tasks.open_among(db, ids)))
     for file, task_id in kept.items():

@@ -199,9 +199,9 @@ class House:
         link.replace(self.workspace.results)
 
     def spoil_journal(self) -> None:
-        """Take a table away that the program needs."""
+        """Give a column that the program needs another name: nothing in the journal is lost."""
         journal = Journal(self.workspace.journal_file)
-        journal.write(lambda db: db.execute("ALTER TABLE tasks RENAME TO lost"))
+        journal.write(lambda db: db.execute("ALTER TABLE tasks RENAME COLUMN attempts TO lost"))
         journal.close()
 
     def make_deliveries_due(self) -> None:

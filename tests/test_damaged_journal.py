@@ -17,6 +17,7 @@ from kimi_hooks.journal.store import Connection, Journal
 from kimi_hooks.standin.faults import Fault
 from kimi_hooks.states import Outcome
 from tests.house import House, until
+from tests.invariants import violations
 
 ID = "kimi-1700000000-aaaaaaaa"
 
@@ -92,6 +93,40 @@ def test_verbs_tell_of_a_damaged_journal(house: House, verb: list[str]) -> None:
     finished = house.call(*verb)
     told = [line for line in finished.stderr.splitlines() if "fsck --rebuild" in line]
     assert (finished.returncode, len(told)) == (1, 1), finished.stderr
+
+
+TABLES = ["tasks", "deliveries", "hook_runs", "unsettled"]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_that_is_gone_is_damage(house: House, table: str) -> None:
+    """No bug of the program's: it says what to do, and that helps."""
+    house.hook("#!/bin/sh\n")
+    house.drop(f"{ID}.md", "a")
+    house.drain()
+    with closing(sqlite3.connect(house.workspace.journal_file)) as db:
+        db.execute(f"DROP TABLE {table}")
+    house.drop(f"{ID[:-1]}z.md", "b")
+    assert "is gone" in house.call("fsck").stdout
+    finished = house.call("run", "--drain")
+    assert finished.returncode == 1
+    assert "fsck --rebuild" in finished.stderr.splitlines()[-1]
+    finished = house.call("fsck", "--rebuild")
+    assert finished.returncode == 0, finished.stderr
+    house.drain()
+    assert violations(house.workspace) == []
+    assert len(house.kimi.requests) == 2
+
+
+def test_what_was_noted_of_the_clock_may_be_spoilt(house: House) -> None:
+    """It is only taken for nothing."""
+    house.drain()
+    with closing(sqlite3.connect(house.workspace.journal_file)) as db:
+        db.execute("UPDATE facts SET value = '{' WHERE key = 'clock'")
+        db.commit()
+    house.drop("a.md", "a")
+    house.drain()
+    assert house.entry().outcome == "done"
 
 
 def test_a_workspace_without_tasks_may_begin_a_new_journal(house: House) -> None:

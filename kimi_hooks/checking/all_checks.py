@@ -7,6 +7,7 @@ from kimi_hooks.checking.findings import Check
 
 CHECKS: tuple[Check, ...] = (
     files.private,
+    rows.numbers,
     rows.states,
     endings.damaged,
     endings.kept,

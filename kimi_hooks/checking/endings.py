@@ -11,6 +11,7 @@ from typing import Any
 from kimi_hooks import events, owing, results, turns
 from kimi_hooks.checking import aside
 from kimi_hooks.checking.findings import Case, Finding
+from kimi_hooks.clock import parse_iso
 from kimi_hooks.ending import settle
 from kimi_hooks.journal import checks, restoring
 from kimi_hooks.journal.store import Connection
@@ -18,6 +19,11 @@ from kimi_hooks.states import ENDED, Outcome, State
 from kimi_hooks.task import Task
 from kimi_hooks.task_id import is_id
 
+_KEYS = ("account", "acknowledged_at", "attempts", "channel", "completed_at", "cost", "crashes", "created_at",
+         "duration_ms", "error", "finish_reason", "group", "metadata", "model", "outcome", "output", "reasoning",
+         "reply_to", "requested_model", "standin", "started_at", "status", "task_id", "task_name", "thread_id",
+         "tokens", "turns", "warnings")  # fmt: skip
+_MOST = 1 << 53
 _TOKENS = ("prompt", "completion", "total", "cached", "reasoning")
 _LOST = "its answer is lost: there is no results/{id}.json"
 _GET_BACK = (
@@ -62,7 +68,7 @@ def without_row(case: Case) -> Iterator[Finding]:
 def still_open(case: Case) -> Iterator[Finding]:
     """A task that has a result has ended. What a crash may leave is left to the next start."""
     for row in case.parts.journal.read(checks.task_rows):
-        if row["state"] in {State.AVAILABLE, State.HELD}:
+        if row["state"] in {State.AVAILABLE, State.RETRYABLE, State.HELD}:
             result = results.read(case.parts.workspace.results, row["id"])
             if result is not None and result.get("retried", 0) >= row["retried"]:
                 end = partial(_end, case, result)
@@ -87,20 +93,46 @@ def disagreeing(case: Case) -> Iterator[Finding]:
 
 def is_result(value: object, task_id: str) -> bool:
     """Tell whether this is a task's result, with all that other parts of the program rely on."""
-    if not isinstance(value, dict) or value.get("task_id") != task_id or value.get("outcome") not in list(Outcome):
+    if not isinstance(value, dict) or value.get("task_id") != task_id or any(key not in value for key in _KEYS):
+        return False
+    if value["outcome"] not in list(Outcome):
         return False
     tokens, error = value.get("tokens"), value.get("error")
     is_told = isinstance(error, dict) and isinstance(error.get("kind"), str) and "message" in error
     return (
         isinstance(value.get("output"), str)
         and isinstance(tokens, dict)
-        and all(isinstance(tokens.get(name), int) for name in _TOKENS)
+        and all(_is_count(tokens.get(name)) for name in _TOKENS)
         and (error is None if value["outcome"] == Outcome.DONE else is_told)
-        and isinstance(value.get("attempts"), int)
-        and isinstance(value.get("crashes"), int)
-        and isinstance(value.get("task_name"), str)
-        and "acknowledged_at" in value
-        and "completed_at" in value
+        and all(_is_count(count) for count in (value["attempts"], value["crashes"], value.get("retried", 0)))
+        and isinstance(value["task_name"], str)
+        and (value["acknowledged_at"] is None or _is_instant(value["acknowledged_at"]))
+        and _is_instant(value["completed_at"])
+        and _is_cost(value["cost"])
+        and isinstance(value["warnings"], list)
+        and all(isinstance(told, str) for told in value["warnings"])
+    )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= _MOST
+
+
+def _is_instant(value: object) -> bool:
+    try:
+        parse_iso(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_cost(value: object) -> bool:
+    if value is None:
+        return True
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("amount"), int | float)
+        and isinstance(value.get("currency"), str)
     )
 
 

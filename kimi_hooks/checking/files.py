@@ -37,6 +37,8 @@ def claimed(case: Case) -> Iterator[Finding]:
     """A claimed file belongs to a task that has not ended."""
     rows = _rows(case)
     for file in _files(case.parts.workspace.incoming):
+        if not is_id(_id_of(file)):
+            yield _no_tasks_file(case, file)
         row = rows.get(_id_of(file))
         if row is not None and row["state"] in ENDED:
             yield Finding(f"spool/incoming/{file.name}", "its task has ended", "removed", partial(_remove, file))
@@ -48,8 +50,7 @@ def accepted(case: Case) -> Iterator[Finding]:
     for file in _files(workspace.accepted):
         task_id = _id_of(file)
         if not is_id(task_id):
-            move = partial(aside.put, workspace, file, "it has no task's id in its name")
-            yield Finding(f"spool/accepted/{file.name}", "no task's file", "moved to spool/damaged/", move)
+            yield _no_tasks_file(case, file)
         elif task_id not in rows and results.read(workspace.results, task_id) is None:
             again = partial(file.rename, workspace.incoming / file.name)
             what = "the journal does not know of its task"
@@ -108,6 +109,11 @@ def _write(case: Case, row: Any) -> None:
     file = f"{row['id']}__{row['id']}.json"
     atomic.write_text(case.parts.workspace.accepted / file, text)
     case.parts.journal.write(partial(checks.name_file, task_id=row["id"], file=file))
+
+
+def _no_tasks_file(case: Case, file: Path) -> Finding:
+    move = partial(aside.put, case.parts.workspace, file, "it has no task's id in its name")
+    return Finding(f"spool/{file.parent.name}/{file.name}", "no task's file", "moved to spool/damaged/", move)
 
 
 def _rows(case: Case) -> dict[str, Any]:

@@ -26,6 +26,14 @@ def whole(case: Case) -> Iterator[Finding]:
         yield Finding(JOURNAL, what, "make a new one from what is left: kimi-hooks fsck --rebuild --force")
 
 
+def numbers(case: Case) -> Iterator[Finding]:
+    """Where a number belongs, there is one."""
+    for table, column, count in case.parts.journal.read(checks.no_numbers):
+        put = partial(checks.put_number, table=table, column=column, now=case.now)
+        what = f"{column} is no number in {count:,} rows of {table}"
+        yield Finding(JOURNAL, what, "put right", partial(case.parts.journal.write, put))
+
+
 def states(case: Case) -> Iterator[Finding]:
     """State, reason to be held, gate, outcome and end of a task agree."""
     for row in case.parts.journal.read(checks.task_rows):

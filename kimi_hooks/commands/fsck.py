@@ -95,7 +95,7 @@ def _look(workspace: Workspace, *, mending: bool) -> list[Told]:
     parts = assemble(workspace)
     with closing(parts.journal):
         case = Case(parts, Clock().now())
-        told = run(case, [rows.whole], mending=mending)
+        told = run(case, [rows.whole, rows.numbers], mending=mending)
         # A file that is not whole tells nothing that the others could rest on.
         return told if any(not one.is_mended for one in told) else told + run(case, CHECKS, mending=mending)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kimi_hooks import taken
 from kimi_hooks.events import CREATED
 from kimi_hooks.journal.deliveries import Delivery, HookRun, RunOutcome, keep
 from kimi_hooks.journal.lanes import OPEN_STATES
@@ -14,12 +15,46 @@ from kimi_hooks.states import ENDED, Outcome, State
 
 MOST = 20
 _OUTCOMES = {State.COMPLETED: Outcome.DONE, State.FAILED: Outcome.FAILED, State.CANCELLED: Outcome.CANCELLED}
+_TABLES = ("tasks", "needs", "dedupe", "sends", "deliveries", "hook_runs", "facts", "notifications", "said", "moments",
+           "switched_off", "unsettled")  # fmt: skip
+_NUMBERED = ("tasks", "sends", "deliveries", "hook_runs", "notifications")
+_LEAST = {"timeout": 3600.0}
+# Stands for the next number of an ending.
+_NEXT = "next"
 _DELIVERY_STATES = json.dumps([*sorted(OPEN_STATES), "delivered", "gave_up"])
 
 
+def no_numbers(db: Connection) -> list[tuple[str, str, int]]:
+    """Return tables, columns and counts of what is text where a number belongs: SQLite takes what it is given."""
+    found = []
+    for table in _NUMBERED:
+        for column in _numbers(db, table):
+            query = f"SELECT count(*) FROM {table} WHERE typeof({column}) IN ('text', 'blob')"  # noqa: S608 - names of ours
+            found += [(table, column, count)] if (count := db.execute(query).fetchone()[0]) else []
+    return found
+
+
+def put_number(db: Connection, table: str, column: str, now: float) -> None:
+    """Put in place of each such text what says least: nothing where that may be, now for an instant, else 0."""
+    kind, may_be_null, default = _numbers(db, table)[column]
+    least = None if may_be_null else default or _LEAST.get(column, now if kind == "REAL" else 0)
+    query = f"UPDATE {table} SET {column} = ? WHERE typeof({column}) IN ('text', 'blob')"  # noqa: S608 - as above
+    db.execute(query, (least,))
+
+
+def _numbers(db: Connection, table: str) -> dict[str, tuple[str, bool, str | None]]:
+    """Return the columns for numbers: of which kind, whether they may be empty, and their default."""
+    columns = db.execute(f"PRAGMA table_info({table})").fetchall()
+    return {
+        row["name"]: (row["type"], not row["notnull"], row["dflt_value"]) for row in columns if row["type"] != "TEXT"
+    }
+
+
 def integrity(db: Connection) -> list[str]:
-    """Return what SQLite finds wrong with the file, nothing when it is whole."""
-    return [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({MOST})") if row[0] != "ok"]
+    """Return what SQLite finds wrong with the file, and tables that are gone; nothing when it is whole."""
+    there = {row["name"] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    gone = [f"the table {table} is gone" for table in _TABLES if table not in there]
+    return gone + [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({MOST})") if row[0] != "ok"]
 
 
 def task_rows(db: Connection) -> list[Row]:
@@ -37,14 +72,14 @@ def contradictions(row: Row, now: float) -> dict[str, Any]:
     """Return the columns of a task's row that contradict the others, each with the value that does not."""
     right = _ended(row, now) if _is_over(row) else _open(row)
     right |= {"warnings": row["warnings"] if _is_list(row["warnings"]) else "[]"}
-    right |= {"taken": row["taken"] if row["taken"] is None or _is_json(row["taken"]) else None}
+    right |= {"taken": row["taken"] if _is_taken(row["taken"]) else None}
     return {name: value for name, value in right.items() if row[name] != value}
 
 
 def put_right(db: Connection, task_id: str, values: Mapping[str, Any]) -> None:
     """Give a row these values; a new ending is the newest one."""
     values = dict(values)
-    if values.get("ended") == 0:
+    if values.get("ended") == _NEXT:
         values["ended"] = db.execute("SELECT coalesce(max(ended), 0) + 1 FROM tasks").fetchone()[0]
     names = ", ".join(f"{name} = :{name}" for name in values)
     db.execute(f"UPDATE tasks SET {names} WHERE id = :task_id", {**values, "task_id": task_id})  # noqa: S608 - columns of ours
@@ -62,8 +97,7 @@ def _ended(row: Row, now: float) -> dict[str, Any]:
     return {
         "state": str(state),
         "outcome": row["outcome"] if fits else str(_OUTCOMES[State(state)]),
-        # 0 stands for the next number.
-        "ended": 0 if row["ended"] is None else row["ended"],
+        "ended": row["ended"] if (row["ended"] or 0) > 0 else _NEXT,
         "completed_at": now if row["completed_at"] is None else row["completed_at"],
         **dict.fromkeys(("hold_reason", "gate", "cancel_at")),
     }
@@ -74,13 +108,22 @@ def _open(row: Row) -> dict[str, Any]:
     state = row["state"] if row["state"] in list(State) else str(State.HELD)
     reason = (row["hold_reason"] or "person") if state == State.HELD else None
     gate = CREATED.name if reason == "gate" else None if row["gate"] == CREATED.name else row["gate"]
-    return {"state": state, "hold_reason": reason, "gate": gate, **dict.fromkeys(("outcome", "ended", "completed_at"))}
+    never = dict.fromkeys(("outcome", "ended", "completed_at", "acknowledged_at"))
+    return {"state": state, "hold_reason": reason, "gate": gate, "ack_written": 1, **never}
 
 
 def _is_json(text: object) -> bool:
     try:
         json.loads(str(text))
     except ValueError:
+        return False
+    return True
+
+
+def _is_taken(text: str | None) -> bool:
+    try:
+        taken.read(text)
+    except (ValueError, TypeError):
         return False
     return True
 

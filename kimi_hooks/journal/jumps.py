@@ -34,10 +34,15 @@ def again(before: Reading, clock: Clock) -> Reading:
 
 
 def last(db: Connection) -> Reading | None:
-    """Return the reading that was kept last, None where the system does not tell one boot from another."""
-    text = facts.value(db, facts.CLOCK)
-    reading = None if text is None else Reading(**json.loads(text))
-    return reading if reading is not None and reading.boot_id else None
+    """Return the reading that was kept last, None where the system does not tell one boot from another.
+
+    What cannot be read is none.
+    """
+    try:
+        reading = Reading(**json.loads(facts.value(db, facts.CLOCK) or "{}"))
+        return Reading(float(reading.ahead), str(reading.boot_id)) if reading.boot_id else None
+    except (ValueError, TypeError):
+        return None
 
 
 def between(before: Reading | None, after: Reading) -> float:

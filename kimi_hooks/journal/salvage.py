@@ -30,7 +30,7 @@ def is_whole(file: Path) -> bool:
     """Tell whether the journal can be opened, and SQLite finds nothing wrong with it."""
     try:
         with closing(connect_as_is(file)) as db:
-            return all(_has_table(db, table) for table in TABLES) and not checks.integrity(db)
+            return not checks.integrity(db)
     except (DatabaseError, OSError):
         return False
 
@@ -108,7 +108,3 @@ def _is_sound(table: str, values: dict[str, Any]) -> bool:
     if table == "tasks":
         return is_id(values["id"]) and values["state"] in list(State)
     return not values.get("task_id") or is_id(values["task_id"])
-
-
-def _has_table(db: Connection, table: str) -> bool:
-    return db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is not None

@@ -179,7 +179,12 @@ class Journal:
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    """Tell whether the file is not as it was written: https://www.sqlite.org/rescode.html, in its lowest byte."""
+    """Tell whether the file is not as it was written: https://www.sqlite.org/rescode.html, in its lowest byte.
+
+    A table that is gone was there when the file was opened, or its version lied.
+    """
+    if str(error).startswith("no such table"):
+        return True
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from kimi_hooks import taken
+from kimi_hooks.errors import JournalError
 from kimi_hooks.journal import facts, sends
 from kimi_hooks.journal.store import Connection, Row
 from kimi_hooks.states import ENDED, Outcome, State
@@ -79,14 +80,17 @@ _FIELDS = tuple(field.name for field in fields(Entry))
 
 
 def entry_of(row: Row) -> Entry:
-    """Make an entry of a row that begins with `COLUMNS`."""
+    """Make an entry of a row that begins with `COLUMNS`. Raises JournalError where it says what cannot be."""
     values: dict[str, Any] = dict(zip(_FIELDS, row, strict=False))
-    values["state"] = State(values["state"])
-    values["standin"] = bool(values["standin"])
-    values["outcome"] = Outcome(values["outcome"]) if values["outcome"] else None
-    values["warnings"] = tuple(json.loads(values["warnings"])) if values["warnings"] != "[]" else ()
-    values["taken"] = taken.read(values["taken"])
-    return Entry(**values)
+    try:
+        values["state"] = State(values["state"])
+        values["outcome"] = Outcome(values["outcome"]) if values["outcome"] else None
+        values["warnings"] = tuple(json.loads(values["warnings"])) if values["warnings"] != "[]" else ()
+        values["taken"] = taken.read(values["taken"])
+    except (ValueError, TypeError) as error:
+        told = f"the row of {values['id']} says what cannot be ({error})"
+        raise JournalError(f"spool/journal.db: {told}; mend it with: kimi-hooks stop; kimi-hooks fsck") from error
+    return Entry(**{**values, "standin": bool(values["standin"])})
 
 
 def entries(db: Connection, where: str, *values: object) -> list[Entry]:

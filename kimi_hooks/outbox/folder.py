@@ -105,9 +105,11 @@ class Outbox:
                     self._carry(staged, self._incoming / name)
                 except OSError as error:
                     LOGGER.error("outbox/%s cannot be taken: %s", visible(staged.name), error)
-        files = sorted(path for path in self._incoming.iterdir() if "__" in path.name)
-        self._remove_second_names(files)
-        return [Claim(task_id, path, name) for path in files for task_id, _, name in [path.name.partition("__")]]
+        # A copy that was cut on its way has no id in front.
+        parts = ((path, *path.name.partition("__")) for path in sorted(self._incoming.iterdir()))
+        claims = [Claim(task_id, path, name) for path, task_id, between, name in parts if between and is_id(task_id)]
+        self._remove_second_names([claim.path for claim in claims])
+        return claims
 
     def _remove_second_names(self, claimed: Iterable[Path]) -> None:
         """Remove from the outbox what was claimed and, after a power cut, is there under its old name as well."""
@@ -181,12 +183,13 @@ class Outbox:
         path = self._folder / name
         try:
             return self._move(name, task_id) if self._is_complete(path) else None
-        except FileNotFoundError:
-            if not self._incoming.is_dir():
-                raise
-            return None
         except OSError as error:
-            if hindrances.is_want(error) or not self._incoming.is_dir():
+            if not self._incoming.is_dir():
+                # It names both, and the file is in order.
+                raise OSError(error.errno, error.strerror, str(self._incoming)) from error
+            if isinstance(error, FileNotFoundError):
+                return None
+            if hindrances.is_want(error):
                 raise
             told = hindrances.told(error)
             LOGGER.error("outbox/%s cannot be taken and stays there: %s", visible(name), visible(told))
@@ -220,12 +223,17 @@ class Outbox:
     def _carry(self, staged: Path, target: Path) -> None:
         """Bring a staged file from the outbox's file system to ours: its id is in its name, so never twice."""
         temporary = target.with_name(f"{atomic.TEMPORARY_PREFIX}{target.name}")
-        if staged.is_symlink() or not staged.is_file():
-            temporary.symlink_to("/nonexistent/not-a-plain-file")
-        else:
-            shutil.copyfile(staged, temporary)
-            _sync_file(temporary)
-        temporary.replace(target)
+        try:
+            if staged.is_symlink() or not staged.is_file():
+                temporary.symlink_to("/nonexistent/not-a-plain-file")
+            else:
+                shutil.copyfile(staged, temporary)
+                _sync_file(temporary)
+            temporary.replace(target)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
         atomic.sync_folder(target.parent)
         staged.unlink()
 

@@ -97,6 +97,10 @@ def strange_file_accepted(house: House) -> None:
     (house.workspace.accepted / "notes.md").write_text("x")
 
 
+def strange_file_claimed(house: House) -> None:
+    (house.workspace.incoming / "notes__a.md").write_text("x")
+
+
 def lost_accepted_file(house: House) -> None:
     for file in house.workspace.accepted.iterdir():
         file.unlink()
@@ -135,6 +139,15 @@ CASES: dict[str, tuple[Callable[[House], None], str]] = {
     "ended at a gate": (change(f"UPDATE tasks SET gate = 'Stop' WHERE {ROW}"), "gate"),
     "a state that is none": (change(f"UPDATE tasks SET state = 'lost' WHERE {ROW}"), "it is lost"),
     "waiting, and ended": (change(f"UPDATE tasks SET state = 'available' WHERE {ROW}"), "outcome is 'done'"),
+    "to be tried again, and ended": (change(f"UPDATE tasks SET state = 'retryable' WHERE {ROW}"), "has a result"),
+    "ended with no right number": (change(f"UPDATE tasks SET ended = 0 WHERE {ROW}"), "ended is 0"),
+    "ended with a word for a number": (change(f"UPDATE tasks SET ended = 'x' WHERE {ROW}"), "ended is no number"),
+    "ended at no instant": (change(f"UPDATE tasks SET completed_at = 'x' WHERE {ROW}"), "completed_at is no number"),
+    "a number of attempts that is none": (change(f"UPDATE tasks SET attempts = 'x' WHERE {ROW}"), "attempts is no number"),
+    "a call at no instant": (change("UPDATE sends SET sent_at = 'x'"), "sent_at is no number"),
+    "news at no instant": (change("UPDATE deliveries SET due_at = 'x'"), "due_at is no number"),
+    "taken what cannot be": (change(f"UPDATE tasks SET taken = '[]' WHERE {OPEN_ROW}"), "taken is '[]'"),
+    "acknowledged before it ended": (change(f"UPDATE tasks SET acknowledged_at = 1 WHERE {OPEN_ROW}"), "acknowledged_at is 1"),
     "held for nothing": (change(f"UPDATE tasks SET state = 'held' WHERE {OPEN_ROW}"), "hold_reason is None"),
     "waiting and held": (change(f"UPDATE tasks SET hold_reason = 'after' WHERE {OPEN_ROW}"), "hold_reason"),
     "warnings that are none": (change(f"UPDATE tasks SET warnings = '{{' WHERE {ROW}"), "warnings"),
@@ -151,6 +164,7 @@ CASES: dict[str, tuple[Callable[[House], None], str]] = {
     "a result of an open task": (result_of_an_open_task, "has a result"),
     "half a result": (half_a_result, "no JSON"),
     "another file among the accepted": (strange_file_accepted, "no task's file"),
+    "another file among the claimed": (strange_file_claimed, "no task's file"),
     "an accepted file that is gone": (lost_accepted_file, "it is gone"),
     "a claimed file of an ended task": (claimed_again, "has ended"),
     "answers of nobody": (answers_of_nobody, "nothing tells of its task"),
@@ -237,6 +251,36 @@ def test_nothing_is_deleted_that_somebody_could_miss(answered: House) -> None:
     (note,) = (house.workspace.spool / "damaged").glob("*.note.txt")
     assert "no JSON" in note.read_text()
     assert note.with_name(note.name.removesuffix(".note.txt")).read_text().startswith('{"task_id"')
+
+
+NO_RESULTS: list[dict[str, Any]] = [{"attempts": 10**30}, {"attempts": -1}, {"retried": "x"}, {"retried": None}, {"crashes": 1.5}, {"acknowledged_at": "x"}, {"completed_at": 5}, {"cost": 5}, {"cost": {"amount": "x"}}, {"warnings": [5]}, {"tokens": {}}, {"model": ...}]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", NO_RESULTS, ids=str)
+@pytest.mark.parametrize("row", ["there", "gone"])
+def test_what_is_no_result_ends_nothing(answered: House, wrong: dict[str, Any], row: str) -> None:
+    """It is put aside, row or not, and its answer counts as lost: what reads results could not read it."""
+    house = answered
+    told = {name: value for name, value in {**house.result(DONE), **wrong}.items() if value is not ...}
+    house.workspace.result_file(DONE).write_text(json.dumps(told))
+    if row == "gone":
+        change(f"DELETE FROM tasks WHERE {ROW}")(house)
+    found = " ".join(one["what"] for one in fsck(house)["findings"])
+    assert "it is no result of this task" in found
+    assert (house.workspace.spool / "damaged" / f"{DONE}.json").exists()
+    left = [one["what"] for one in fsck(house)["findings"]]
+    assert ["its answer is lost" in one for one in left] == ([True] if row == "there" else [])
+
+
+def test_a_row_that_says_what_cannot_be_is_no_bug(answered: House) -> None:
+    """Exit code 1 with the remedy, until fsck has mended it."""
+    house = answered
+    change(f"UPDATE tasks SET outcome = 'odd' WHERE {ROW}")(house)
+    finished = house.call("show", DONE)
+    assert finished.returncode == 1
+    assert "kimi-hooks fsck" in finished.stderr
+    assert fsck(house)["left"] == 0
+    assert house.call("show", DONE).returncode == 0
 
 
 def test_modes_are_mended(house: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import tempfile
 import threading
 from dataclasses import dataclass, field
@@ -191,6 +192,43 @@ def test_an_outbox_on_another_file_system(tmp_path: Path) -> None:
         found = {claim.task_id: claim.path.read_text() for claim in slot.outbox.claimed_before()}
         assert found == {made.task_id: "a", "kimi-1-bbbbbbbb": "b"}
         assert list(slot.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("instead", [None, "x"])
+def test_what_is_not_there_to_take_files_into_is_named(slot: Slot, instead: str | None) -> None:
+    """Not the file, with which nothing is wrong."""
+    (slot.folder / "a.md").write_text("a")
+    slot.incoming.rmdir()
+    if instead:
+        slot.incoming.write_text(instead)
+    with pytest.raises(OSError, match="incoming") as caught:
+        slot.taken()
+    assert caught.value.filename == str(slot.incoming)
+
+
+def test_half_a_copy_is_no_claimed_file(tmp_path: Path) -> None:
+    """A full disk cuts a file on its way between file systems: what has arrived is removed, and never taken for a task."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        slot = Slot(Path(elsewhere) / "outbox", tmp_path / "incoming")
+        if slot.folder.stat().st_dev == slot.incoming.stat().st_dev:
+            pytest.skip("needs two file systems")
+        (slot.folder / "kimi-1700000000-aaaaaaaa.md").write_text("x" * 10_000)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, hard))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                slot.taken()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert list(slot.incoming.iterdir()) == []
+        assert slot.taken() == ["kimi-1700000000-aaaaaaaa.md"]
+
+
+def test_only_files_with_an_id_are_claimed_ones(slot: Slot) -> None:
+    """A copy that a kill has cut waits to be tidied away; what somebody else put there is left alone."""
+    (slot.incoming / ".tmp-kimi-1700000000-aaaaaaaa__a.md").write_text("half of it")
+    (slot.incoming / "mine__a.md").write_text("x")
+    assert slot.outbox.claimed_before() == []
 
 
 def test_a_claim_into_a_folder_that_is_gone_is_trouble_and_no_vanished_file(slot: Slot) -> None:
