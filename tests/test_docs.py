@@ -16,6 +16,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -23,6 +24,7 @@ import click
 import pytest
 import yaml
 
+from benchmarks.__main__ import MEASURES
 from kimi_hooks import cli, config, ending, settings
 from kimi_hooks.commands.standin import standin_command
 from kimi_hooks.config import Config
@@ -326,6 +328,23 @@ def test_every_file_named_in_the_architecture_exists() -> None:
         assert any((folder / name).exists() for folder in (ROOT, ROOT / "kimi_hooks", ROOT / "kimi_hooks" / "kimi")), (
             name
         )
+
+
+def test_every_proof_that_is_promised_is_there() -> None:
+    """Each command of docs/reliability.md and each file that it names exists, and it starts in a fresh clone."""
+    text = read("docs/reliability.md")
+    commands = [cell for cell in re.findall(r"\| `([^`|]+)` \|$", text, re.MULTILINE) if "/" in cell]
+    assert len(commands) > 7
+    for command in commands:
+        assert command.startswith(("scripts/", "benchmarks/run")), command
+    for parts in map(str.split, [*commands, *re.findall(r"`(KIMI_HOOKS_EXAMPLES=\S+ [^`]+)`", text)]):
+        modules = [word.replace(".", "/") + ".py" for before, word in pairwise(parts) if before == "-m"]
+        paths = [word for word in parts if "/" in word and not word.startswith(".venv")]
+        assert [name for name in (*paths, *modules) if not (ROOT / name).exists()] == []
+        measures = parts[1:] if parts[0] == "benchmarks/run" else []
+        assert set(measures) <= set(MEASURES)
+    for name in re.findall(r"`((?:tests|kimi_hooks)/[\w/]+\.py)`", text):
+        assert (ROOT / name).exists(), name
 
 
 def test_generated_parts_are_up_to_date() -> None:

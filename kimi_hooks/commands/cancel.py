@@ -42,7 +42,7 @@ def cancel_command(home: Home, task_ids: tuple[str, ...], as_json: bool) -> None
 
 
 def _cancel(db: Connection, workspace: Workspace, wanted: list[str]) -> None:
-    steering.checked(db, workspace, wanted, steering.ended)
+    steering.checked(db, workspace, wanted, lambda entry: steering.ended(workspace, entry))
     rows.cancel(db, wanted, Clock().now())
 
 

@@ -73,8 +73,8 @@ def _why_not_hold(workspace: Workspace, entry: Entry) -> str | None:
     if entry.state is State.EXECUTING:
         return f"is being answered; to end it, run: {spelt(workspace, f'cancel {entry.id}')}"
     if entry.cancel_at is not None:
-        return "is being cancelled"
-    return steering.ended(entry)
+        return f"is being cancelled; wait for its end: {spelt(workspace, f'wait {entry.id}')}"
+    return steering.ended(workspace, entry)
 
 
 def _release(db: Connection, workspace: Workspace, wanted: list[str]) -> None:
@@ -86,4 +86,4 @@ def _release(db: Connection, workspace: Workspace, wanted: list[str]) -> None:
 def _why_not_release(workspace: Workspace, entry: Entry) -> str | None:
     if entry.state is State.HELD and entry.hold_reason in {"person", "unknown"}:
         return None
-    return steering.ended(entry) or steering.held_for(workspace, entry)
+    return steering.ended(workspace, entry) or steering.held_for(workspace, entry)

@@ -64,6 +64,8 @@ def retry_command(home: Home, task_ids: tuple[str, ...], all_failed: bool, as_js
         journal.close()
     if wanted:
         warn_of_queue(workspace)
+    else:
+        click.echo("kimi-hooks: no task has failed that can be run again", err=True)
 
 
 def _failed(verb: _Verb) -> list[str]:

@@ -129,9 +129,11 @@ def checked(
     return entries
 
 
-def ended(entry: Entry) -> str | None:
-    """Say that a task has ended, if it has."""
-    return f"has ended {entry.outcome}" if tasks.is_ended(entry) else None
+def ended(workspace: Workspace, entry: Entry) -> str | None:
+    """Say that a task has ended, if it has, and where to look."""
+    if not tasks.is_ended(entry):
+        return None
+    return f"has ended {entry.outcome}; see: {spelt(workspace, f'show {entry.id}')}"
 
 
 def held_for(workspace: Workspace, entry: Entry) -> str:

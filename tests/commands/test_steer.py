@@ -206,7 +206,8 @@ def test_all_or_nothing(house: House) -> None:
     for verb, why in {"cancel": "has ended done", "hold": "has ended done", "release": "has ended done"}.items():
         done = house.call(verb, TASK, OTHER, "kimi-1-none")
         assert done.returncode == 1
-        assert f"{OTHER} {why}" in done.stderr
+        assert f"{OTHER} {why}; see: " in done.stderr
+        assert f" show {OTHER}" in done.stderr
         assert "kimi-1-none: no such task" in done.stderr
         assert state(house) == ("available", None)
 

@@ -211,6 +211,10 @@ def test_every_failed_task_at_once(house: House) -> None:
     assert (done.returncode, done.stdout) == (0, f"{TASK}\n")
     assert "was refused as it is written; mend " in done.stderr
     assert "bad.json" in done.stderr
+    house.drain()
+    done = house.call("retry", "--failed")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no task has failed that can be run again" in done.stderr
 
 
 def test_what_cannot_be_run_again_says_why(house: House) -> None:

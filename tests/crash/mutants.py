@@ -102,6 +102,7 @@ MUTANTS: Mapping[str, Mutant] = {
         "plain",
         at(Point.CALL_LEFT),
     ),
+    "a call is not recorded at all": Mutant([Edit("journal/starts.py", _RECORDED, "")], "plain", at(Point.CALL_LEFT)),
     "an answer that was kept is not looked for": Mutant(
         [Edit("turns.py", "    return _turn(turns, task_id, count + 1, retried)\n", "    return None\n")],
         "cut",
