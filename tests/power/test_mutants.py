@@ -43,7 +43,8 @@ OF_CLAIMS = (
         (("outbox/folder.py", f"{_CARRIED}        atomic.sync_folder(self._folder)\n", ""),),
     ),
     Mutant(
-        "a claimed file keeps its old name", (("outbox/folder.py", "        self._remove_second_names(files)\n", ""),)
+        "a claimed file keeps its old name",
+        (("outbox/folder.py", "        self._remove_second_names([claim.path for claim in claims])\n", ""),),
     ),
 )
 
