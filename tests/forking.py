@@ -178,9 +178,11 @@ def _work(workspace: Workspace, clock: Clock, *, drain: bool) -> None:
 
 
 def _verb(home: str, words: Sequence[str]) -> int:
-
-    with contextlib.redirect_stdout(open(os.devnull, "w")):
-        code = group.main(["--home", home, *words], standalone_mode=False, obj=Home())
+    try:
+        with contextlib.redirect_stdout(open(os.devnull, "w")):
+            code = group.main(["--home", home, *words], standalone_mode=False, obj=Home())
+    except SystemExit as left:
+        code = left.code
     return code if isinstance(code, int) else 0
 
 

@@ -65,13 +65,17 @@ class Dropped:
     after: str | None = None
     key: str | None = None
     may_time_out: bool = False
+    may_be_cancelled: bool = False
+    earlier_calls: int = 0
 
-    def outcomes(self, needed: str | None) -> set[tuple[str, str | None]]:
-        """Return how it may end: outcome and kind of error. `needed` is the outcome of what it comes after."""
+    def outcomes(self, needed: set[str]) -> set[tuple[str, str | None]]:
+        """Return how it may end: outcome and kind of error. `needed` are the outcomes so far of what it comes after."""
         own = ("failed", self.plan.kind) if self.plan.kind else ("done", None)
-        if needed not in {None, "done"} and not self.plan.is_broken:
-            own = ("failed", "dependency")
-        return {own, ("timeout", "timeout")} if self.may_time_out else {own}
+        found: set[tuple[str, str | None]] = {own} if self.plan.is_broken or needed in ({"done"}, set()) else set()
+        if not found:
+            found = {("failed", "dependency"), own} if "done" in needed else {("failed", "dependency")}
+        found |= {("timeout", "timeout")} if self.may_time_out else set()
+        return found | ({("cancelled", "cancelled")} if self.may_be_cancelled else set())
 
     def outputs(self) -> set[str]:
         """Return what may be answered in the end: a crash may use up what Kimi was told to say once."""
@@ -84,8 +88,15 @@ class Model:
 
     dropped: dict[str, Dropped] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)
-    acknowledged: dict[str, str] = field(default_factory=dict)
+    acknowledged: dict[str, float] = field(default_factory=dict)
+    past: dict[str, set[str]] = field(default_factory=dict)
     ahead: float = 0.0
+
+    def run_again(self, mark: str, attempts: int) -> None:
+        """Forget the end of a task that is open again; its last run took so many calls."""
+        self.ended.pop(mark, None)
+        self.acknowledged.pop(mark, None)
+        self.dropped[mark].earlier_calls += attempts
 
     def next_mark(self) -> str:
         return MARK.format(len(self.dropped))

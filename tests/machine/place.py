@@ -64,7 +64,8 @@ def kept(workspace: Workspace) -> dict[str, Kept]:
     found = {}
     for row in rows(workspace):
         turns = workspace.turns / row["id"]
-        has_result = workspace.result_file(row["id"]).exists() or (turns / "result.json").exists()
+        files = (workspace.result_file(row["id"]), turns / "result.json")
+        has_result = any(file.exists() and _run_of(file) >= row["retried"] for file in files)
         found[mark_in([row["name"]])] = Kept(has_result, sum(len(_text(file)) for file in turns.glob("[0-9]*.json")))
     return found
 
@@ -84,6 +85,11 @@ def file_names(workspace: Workspace) -> str:
 def _asked(messages: list[dict[str, Any]]) -> tuple[str, int]:
     mark = mark_in([message["content"] for message in messages if message["role"] == "user"][:1])
     return mark, sum(len(message["content"]) for message in messages if message["role"] == "assistant")
+
+
+def _run_of(result: Path) -> int:
+    """Return how often the task of a result had been run again."""
+    return int(json.loads(result.read_bytes())["retried"])
 
 
 def _text(turn: Path) -> str:

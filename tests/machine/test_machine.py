@@ -19,6 +19,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.forking import Forks
 from tests.machine.machine import File, Machine
+from tests.machine.steered import Steered
 from tests.mutants import Mutant
 
 EXAMPLES = int(os.environ.get("KIMI_HOOKS_EXAMPLES", "0"))
@@ -38,7 +39,7 @@ def test_whatever_happens_nothing_is_lost_doubled_or_undone() -> None:
     """After any steps and deaths, each file has one result, as Kimi answered; no answer on the disk is asked for."""
     with Forks() as forks:
         Machine.forks = forks
-        run_state_machine_as_test(Machine, settings=ALL)
+        run_state_machine_as_test(Steered, settings=ALL)
 
 
 @pytest.fixture
