@@ -208,13 +208,16 @@ def _crash(run: Run) -> None:
 def _ask_all_verbs(run: Run) -> None:
     done = next(entry.id for entry in run.house.entries() if entry.name == "good")
     bad = next(entry.id for entry in run.house.entries() if entry.name == "bad")
+    late = next(entry.id for entry in run.house.entries() if entry.name == "late")
     for verb in (
         "--help", "status", "status --json", f"show {done}", f"show {bad} --json", "models --remote",
         f"report {done}", "cost --json", "hooks list --json", "hooks check",  "hooks runs --json",
         "hooks runs --failed", f"hooks explain TaskCompleted --task {done}",
         f"hooks test TaskCompleted --task {done} --dry-run", f"hooks test TaskCompleted --task {done} --json", f"webhook send {done}",
         f"wake {done}", "service unit", f"wait {done} {bad} --json", "ack --all", "init --diff",
-        "dispatch -p again --json",
+        "dispatch -p again --json", "clean --older-than 30d --dry-run --json", "fsck --dry-run --json",
+        f"retry {late} --json", f"hold {late} --json", f"release {late}", f"cancel {late} {done}",
+        f"cancel {late}", "pause", "resume", "fsck", "fsck --rebuild --force", "hooks replay --failed",
     ):  # fmt: skip
         run.call(*verb.split())
     run.call("models", "--remote", KIMI_API_URL=f"http://u:{URL_PASSWORDS['kimi']}@127.0.0.1:1/v1")
