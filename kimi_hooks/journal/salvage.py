@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -106,8 +107,20 @@ def _is_sound(table: str, values: dict[str, Any]) -> bool:
     if any(name in values and not isinstance(values[name], str) for name in texts):
         return False
     if table == "tasks":
-        return is_id(values["id"]) and values["state"] in list(State)
+        return (
+            is_id(values["id"])
+            and values["state"] in list(State)
+            and _is_json(values["spec"], values.get("warnings", "[]"))
+        )
     return not values.get("task_id") or is_id(values["task_id"])
+
+
+def _is_json(*texts: str) -> bool:
+    """Tell whether texts are whole: the end of a long one lies on pages of its own, which may be damaged alone."""
+    try:
+        return all(json.loads(text) is not None for text in texts)
+    except (TypeError, ValueError):
+        return False
 
 
 def _has_table(db: Connection, table: str) -> bool:
