@@ -107,19 +107,16 @@ def _is_sound(table: str, values: dict[str, Any]) -> bool:
     if any(name in values and not isinstance(values[name], str) for name in texts):
         return False
     if table == "tasks":
-        return (
-            is_id(values["id"])
-            and values["state"] in list(State)
-            and _is_json(values["spec"], values.get("warnings", "[]"))
-        )
+        is_read = _is_json(values["spec"], dict) and _is_json(values.get("warnings", "[]"), list)
+        return is_read and is_id(values["id"]) and values["state"] in list(State)
     return not values.get("task_id") or is_id(values["task_id"])
 
 
-def _is_json(*texts: str) -> bool:
-    """Tell whether texts are whole: the end of a long one lies on pages of its own, which may be damaged alone."""
+def _is_json(text: object, kind: type) -> bool:
+    """Tell whether a text is whole: the end of a long one lies on pages of its own, which may be damaged alone."""
     try:
-        return all(json.loads(text) is not None for text in texts)
-    except (TypeError, ValueError):
+        return isinstance(text, str) and isinstance(json.loads(text), kind)
+    except ValueError:
         return False
 
 
