@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -106,5 +107,14 @@ def _is_sound(table: str, values: dict[str, Any]) -> bool:
     if any(name in values and not isinstance(values[name], str) for name in texts):
         return False
     if table == "tasks":
-        return is_id(values["id"]) and values["state"] in list(State)
+        is_read = _is_json(values["spec"], dict) and _is_json(values.get("warnings", "[]"), list)
+        return is_read and is_id(values["id"]) and values["state"] in list(State)
     return not values.get("task_id") or is_id(values["task_id"])
+
+
+def _is_json(text: object, kind: type) -> bool:
+    """Tell whether a text is whole: the end of a long one lies on pages of its own, which may be damaged alone."""
+    try:
+        return isinstance(text, str) and isinstance(json.loads(text), kind)
+    except ValueError:
+        return False

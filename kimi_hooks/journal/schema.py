@@ -154,6 +154,9 @@ MIGRATIONS = (
     CREATE INDEX tasks_cancel ON tasks (seq) WHERE cancel_at IS NOT NULL;
     ALTER TABLE tasks ADD COLUMN last_call TEXT;
 
+    DROP INDEX tasks_gate;
+    CREATE INDEX tasks_gate ON tasks (gate, hold_reason, seq) WHERE gate IS NOT NULL;
+
     DROP INDEX tasks_waiting;
     DROP INDEX tasks_due;
     DROP INDEX tasks_deadline;

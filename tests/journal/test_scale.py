@@ -69,6 +69,7 @@ def waiting(kind: str, count: int) -> Journal:
                     add(db, number)
         change = {
             "a person": "state = 'held', hold_reason = 'person'",
+            "a person, at a gate": "state = 'held', hold_reason = 'person', gate = 'TaskCreated'",
             "another try": f"state = 'retryable', due_at = {NOW + 3600}, deadline_at = {NOW + 9000}",
             "nothing any more": "state = 'completed', outcome = 'done', ended = seq, acknowledged_at = 1",
         }.get(kind)
@@ -92,6 +93,7 @@ REASONS = (
     "a gate",
     "an earlier answer",
     "a person",
+    "a person, at a gate",
     "another try",
     "nothing any more",
 )
