@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +44,17 @@ def house(tmp_path: Path, kimi: Standin) -> Iterator[House]:
     made = House(tmp_path / "ws", kimi)
     yield made
     made.close()
+
+
+@pytest.fixture
+def open_house(kimi: Standin) -> Iterator[House]:
+    """Lay a workspace out where other users come to: pytest keeps its own folders shut."""
+    parent = Path(tempfile.mkdtemp(prefix="kimi-hooks-test-"))
+    parent.chmod(0o755)
+    made = House(parent / "ws", kimi)
+    yield made
+    made.close()
+    shutil.rmtree(parent, ignore_errors=True)
 
 
 @pytest.fixture

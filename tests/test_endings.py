@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from kimi_hooks import runner, started
+from kimi_hooks import runner, started, unsaved
 from kimi_hooks.journal.store import Connection, Journal
 from kimi_hooks.standin.faults import Fault
 from kimi_hooks.states import Outcome
@@ -59,10 +59,10 @@ def test_a_result_whose_row_could_not_be_finished_is_neither_asked_for_again_nor
 
 
 def test_a_journal_that_fails_after_the_result_costs_no_second_call(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Held by another program while the row should be finished: the last attempt's answer still ends the task."""
-    monkeypatch.setattr(started, "ANSWERED_SECONDS", 0.05)
+    monkeypatch.setattr(unsaved, "AGAIN_SECONDS", 0.05)
     monkeypatch.setattr(runner, "TROUBLE_SECONDS", 0.05)
     house.configure(retry={"max_attempts": 1})
     parts = house.parts()
@@ -73,7 +73,7 @@ def test_a_journal_that_fails_after_the_result_costs_no_second_call(
         house.drop(f"{TASK_ID}.md", "x")
         assert house.kimi.wait_for(1)
         other.execute("BEGIN IMMEDIATE")
-        until(lambda: bool(running.runner._schedule._started._troubled))
+        until(lambda: "cannot be put away" in caplog.text)
         other.execute("ROLLBACK")
         other.close()
         (entry,) = house.wait(TASK_ID)
