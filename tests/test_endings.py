@@ -69,7 +69,7 @@ def test_a_journal_that_fails_after_the_result_costs_no_second_call(
     parts.journal._db.execute("PRAGMA busy_timeout = 10")
     house.kimi.add(Fault(latency=0.5))
     other = sqlite3.connect(house.workspace.journal_file, isolation_level=None)
-    with house.running(parts=parts) as running:
+    with house.running(parts=parts):
         house.drop(f"{TASK_ID}.md", "x")
         assert house.kimi.wait_for(1)
         other.execute("BEGIN IMMEDIATE")
