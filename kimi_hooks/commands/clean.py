@@ -43,7 +43,8 @@ TABLES = {
 
 
 @click.command("clean", short_help="Remove what is old: results, records, leftovers.")
-@click.option("--older-than", "age", metavar="AGE", required=True, help="30d, 12h or 0s: how long ago a task ended.")
+@click.option("--older-than", "age", metavar="AGE", required=True, help="How long ago a task"
+              " ended: 30d, 12h, 45m (minutes) or 0s. The unit must be there.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @json_option
 @click.pass_obj
@@ -55,7 +56,7 @@ def clean_command(home: Home, age: str, dry_run: bool, as_json: bool) -> None:
     removed, too, and counted. A runner may be at work meanwhile.
     """
     try:
-        seconds = parse_age(age)
+        seconds = parse_age(age, needs_unit=True)
     except ValueError as error:
         raise click.UsageError(f"--older-than: {error}") from None
     workspace = home.find()

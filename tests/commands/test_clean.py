@@ -203,3 +203,21 @@ def test_the_journal_gets_smaller(house: House) -> None:
     write(house, "UPDATE tasks SET warnings = json_array(hex(zeroblob(400000))) WHERE id = ?", IDS[0])
     assert clean(house)["journal_shrunk_bytes"] > 400_000
     assert violations(house.workspace) == []
+
+
+@pytest.mark.parametrize("age", ["30", "0", "1.5"])
+def test_an_age_without_a_unit_is_refused(house: House, age: str) -> None:
+    """A forgotten `d` must not remove all but half a minute: the message says what to write."""
+    answer(house, *IDS[:2])
+    refused = house.call("clean", "--older-than", age)
+    assert refused.returncode == 2
+    assert f"'{age}' has no unit; write {age}d for days" in refused.stderr
+    assert len(house.entries()) == 2
+
+
+@pytest.mark.parametrize(("age", "gone"), [("30d", 0), ("12h", 0), ("30m", 0), ("0s", 1)])
+def test_an_age_has_a_unit(house: House, age: str, gone: int) -> None:
+    """Days, hours, minutes and seconds."""
+    answer(house, *IDS[:2])
+    done = house.call("clean", "--older-than", age, "--json")
+    assert (done.returncode, json.loads(done.stdout)["tasks"]) == (0, gone), done.stderr
