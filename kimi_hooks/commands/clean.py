@@ -14,11 +14,15 @@ from kimi_hooks.clock import Clock, iso, parse_age
 from kimi_hooks.commands import Home, in_force, json_option, print_json
 from kimi_hooks.errors import LockHeldError
 from kimi_hooks.journal import acks
+from kimi_hooks.journal.cleaning import Old
 from kimi_hooks.journal.store import Journal, open_existing
 from kimi_hooks.lock import Lock
+from kimi_hooks.show import harmless
 from kimi_hooks.verbs import change
 from kimi_hooks.workspace import Workspace, read_config
 
+# What is listed in words; in JSON it is all of them.
+LISTED = 20
 KINDS = {
     "results": "results",
     "transcripts": "transcripts",
@@ -45,7 +49,7 @@ TABLES = {
 @click.command("clean", short_help="Remove what is old: results, records, leftovers.")
 @click.option("--older-than", "age", metavar="AGE", required=True, help="How long ago a task"
               " ended: 30d, 12h, 45m (minutes) or 0s. The unit must be there.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed, and which tasks.")
 @json_option
 @click.pass_obj
 def clean_command(home: Home, age: str, dry_run: bool, as_json: bool) -> None:
@@ -115,10 +119,21 @@ def _as_json(removed: Removed, before: float, *, dry_run: bool) -> dict[str, Any
         "dry_run": dry_run,
         "tasks": removed.rows.get("tasks", 0),
         "unacknowledged": removed.unseen,
+        "removed_tasks": [_task(task) for task in removed.tasks],
         "files": {kind: {"count": count, "bytes": size} for kind, (count, size) in removed.files.items()},
         "rows": removed.rows,
         "bytes": sum(size for _, size in removed.files.values()),
         "journal_shrunk_bytes": removed.shrunk,
+    }
+
+
+def _task(task: Old) -> dict[str, Any]:
+    return {
+        "task_id": task.id,
+        "task_name": task.name,
+        "outcome": task.outcome,
+        "completed_at": iso(task.ended_at),
+        "acknowledged": task.is_seen,
     }
 
 
@@ -134,3 +149,17 @@ def _lines(removed: Removed, *, dry_run: bool) -> Iterator[str]:
         yield f"  {count:,} {TABLES[kind]} in the journal"
     if removed.shrunk:
         yield f"  the journal is {removed.shrunk:,} bytes smaller"
+    if dry_run:
+        yield from _listed(removed.tasks)
+
+
+def _listed(tasks: Sequence[Old]) -> Iterator[str]:
+    """Say which tasks would go, the oldest end first, without filling the screen."""
+    if tasks:
+        yield "the tasks, by their ends:"
+    for task in tasks[:LISTED]:
+        seen = "acknowledged" if task.is_seen else "not acknowledged"
+        name = harmless(task.name).replace("\n", " ")
+        yield f"  {task.id}  {iso(task.ended_at)}  {task.outcome}, {seen}  {name}"
+    if len(tasks) > LISTED:
+        yield f"  and {len(tasks) - LISTED:,} more; all of them: --json"

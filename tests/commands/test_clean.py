@@ -221,3 +221,27 @@ def test_an_age_has_a_unit(house: House, age: str, gone: int) -> None:
     answer(house, *IDS[:2])
     done = house.call("clean", "--older-than", age, "--json")
     assert (done.returncode, json.loads(done.stdout)["tasks"]) == (0, gone), done.stderr
+
+
+def test_a_dry_run_lists_the_tasks_that_would_go(house: House) -> None:
+    """Id, name, outcome, end, and whether anybody has acknowledged it: in words at most twenty, in JSON all."""
+    answer(house, *IDS[:2])
+    house.call("ack", IDS[0])
+    ended = house.result(IDS[0])["completed_at"]
+    (line,) = [text for text in house.call("clean", "--older-than", "0s", "--dry-run").stdout.split("\n") if IDS[0] in text]
+    assert line == f"  {IDS[0]}  {ended}  done, acknowledged  {IDS[0]}"
+    expected = {
+        "task_id": IDS[0], "task_name": IDS[0], "outcome": "done", "completed_at": ended, "acknowledged": True,
+    }  # fmt: skip
+    assert clean(house, "--dry-run")["removed_tasks"] == [expected]
+    assert clean(house)["removed_tasks"] == [expected]
+
+
+def test_a_long_list_of_tasks_is_cut(house: House) -> None:
+    """Twenty of them, and how many more there are."""
+    for number in range(23):
+        house.drop(f"{number}.md", str(number))
+    house.drain()
+    told = house.call("clean", "--older-than", "0s", "--dry-run").stdout
+    assert told.count(", not acknowledged  ") == 20
+    assert told.endswith("  and 2 more; all of them: --json\n")
