@@ -23,26 +23,28 @@ from kimi_hooks.workspace import Workspace, read_config
 
 # What is listed in words; in JSON it is all of them.
 LISTED = 20
+BYTES = ("byte", "bytes")
+# What one is called, and what several are.
 KINDS = {
-    "results": "results",
-    "transcripts": "transcripts",
-    "turns": "parts of answers",
-    "accepted": "task files",
-    "rejected": "refused files and their reasons",
-    "hook_runs": "what failed hooks have left",
-    "extracts": "texts of documents",
-    "leftovers": "half-written files",
+    "results": ("result", "results"),
+    "transcripts": ("transcript", "transcripts"),
+    "turns": ("part of an answer", "parts of answers"),
+    "accepted": ("task file", "task files"),
+    "rejected": ("refused file or its reason", "refused files and their reasons"),
+    "hook_runs": ("file that a failed hook has left", "files that failed hooks have left"),
+    "extracts": ("text of a document", "texts of documents"),
+    "leftovers": ("half-written file", "half-written files"),
 }
 TABLES = {
-    "tasks": "tasks",
-    "hook_runs": "runs of hooks",
-    "deliveries": "deliveries",
-    "notifications": "notifications",
-    "moments": "events",
-    "sends": "calls",
-    "said": "words of gates",
-    "needs": "orders",
-    "dedupe": "dedupe keys",
+    "tasks": ("task", "tasks"),
+    "hook_runs": ("run of a hook", "runs of hooks"),
+    "deliveries": ("delivery", "deliveries"),
+    "notifications": ("notification", "notifications"),
+    "moments": ("event", "events"),
+    "sends": ("call", "calls"),
+    "said": ("word of a gate", "words of gates"),
+    "needs": ("order", "orders"),
+    "dedupe": ("dedupe key", "dedupe keys"),
 }
 
 
@@ -140,17 +142,21 @@ def _task(task: Old) -> dict[str, Any]:
 def _lines(removed: Removed, *, dry_run: bool) -> Iterator[str]:
     tasks, size = removed.rows.get("tasks", 0), sum(size for _, size in removed.files.values())
     done = "would be removed" if dry_run else "removed"
-    yield f"{done}: {tasks:,} ended tasks, {size:,} bytes in files"
+    yield f"{done}: {_counted(tasks, ('ended task', 'ended tasks'))}, {_counted(size, BYTES)} in files"
     if removed.unseen:
         yield f"  {removed.unseen:,} of these tasks nobody had acknowledged"
     for kind, (count, bytes_) in removed.files.items():
-        yield f"  {count:,} {KINDS[kind]} ({bytes_:,} bytes)"
+        yield f"  {_counted(count, KINDS[kind])} ({_counted(bytes_, BYTES)})"
     for kind, count in removed.rows.items():
-        yield f"  {count:,} {TABLES[kind]} in the journal"
+        yield f"  {_counted(count, TABLES[kind])} in the journal"
     if removed.shrunk:
-        yield f"  the journal is {removed.shrunk:,} bytes smaller"
+        yield f"  the journal is {_counted(removed.shrunk, BYTES)} smaller"
     if dry_run:
         yield from _listed(removed.tasks)
+
+
+def _counted(count: int, called: tuple[str, str]) -> str:
+    return f"{count:,} {called[count != 1]}"
 
 
 def _listed(tasks: Sequence[Old]) -> Iterator[str]:

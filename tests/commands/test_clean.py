@@ -245,3 +245,14 @@ def test_a_long_list_of_tasks_is_cut(house: House) -> None:
     told = house.call("clean", "--older-than", "0s", "--dry-run").stdout
     assert told.count(", not acknowledged  ") == 20
     assert told.endswith("  and 2 more; all of them: --json\n")
+
+
+def test_one_of_a_kind_is_not_told_as_several(house: House) -> None:
+    """`1 task`, and `2 tasks`."""
+    answer(house, *IDS[:2])
+    told = house.call("clean", "--older-than", "0s", "--dry-run").stdout
+    assert told.startswith("would be removed: 1 ended task, ")
+    assert "  1 result (" in told
+    assert "  1 task in the journal\n" in told
+    answer(house, IDS[2])
+    assert "  2 tasks in the journal\n" in house.call("clean", "--older-than", "0s", "--dry-run").stdout
