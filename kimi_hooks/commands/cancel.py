@@ -41,9 +41,10 @@ def cancel_command(home: Home, task_ids: tuple[str, ...], as_json: bool) -> None
         journal.close()
 
 
-def _cancel(db: Connection, workspace: Workspace, wanted: list[str]) -> None:
-    steering.checked(db, workspace, wanted, lambda entry: steering.ended(workspace, entry))
+def _cancel(db: Connection, workspace: Workspace, wanted: list[str]) -> dict[str, str]:
+    entries = steering.checked(db, workspace, wanted, lambda entry: steering.ended(workspace, entry))
     rows.cancel(db, wanted, Clock().now())
+    return {entry.id: "to be cancelled, by a person" for entry in entries if entry.cancel_at is None}
 
 
 def _remark(entry: Entry) -> None:

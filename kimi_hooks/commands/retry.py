@@ -106,17 +106,20 @@ def _write(verb: _Verb, task_id: str) -> None:
     atomic.write_text(verb.written[task_id], json.dumps(kept, ensure_ascii=False), mode=0o600)
 
 
-def _run_again(db: Connection, verb: _Verb, entries: Sequence[Entry]) -> None:
-    now = Clock().now()
+def _run_again(db: Connection, verb: _Verb, entries: Sequence[Entry]) -> dict[str, str]:
+    now, changed = Clock().now(), {}
     for entry in entries:
         file = verb.written.get(entry.id)
         # Another one may have had it run again, to its next end, since the file was written.
         if file is not None and tasks.is_ended(entry) and file.name == again_name(entry.id, entry.retried + 1):
             rows.run_again(db, Again(entry, _gate(verb.config, entry), file.name), now)
+            changed[entry.id] = f"run again by a person (run {entry.retried + 2})"
         elif entry.state is State.RETRYABLE:
             rows.hurry(db, entry.id, now)
+            changed[entry.id] = "to be tried again now, by a person"
         else:
             raise SteeringError(f"{entry.id} has just changed (it is {entry.state}); try again")
+    return changed
 
 
 def _gate(config: Config, entry: Entry) -> str | None:

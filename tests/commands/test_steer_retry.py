@@ -392,3 +392,38 @@ def test_a_journal_of_the_version_before_is_steered_too(house: House) -> None:
     house.call("retry", TASK)
     house.drain()
     assert house.result(TASK)["outcome"] == "done"
+
+
+def test_the_log_says_what_a_person_did(house: House) -> None:
+    """One line for each task that was held, released, cancelled or run again; none where nothing was changed."""
+    accept(house)
+    for verb in ("hold", "hold", "release", "cancel", "retry", "cancel", "retry"):
+        assert house.call(verb, TASK).returncode == 0
+    done = [line.split(f"{TASK} ", 1)[1] for line in house.log.splitlines() if " INFO " in line and TASK in line]
+    assert [line for line in done if "person" in line and not line.startswith("cancelled")] == [
+        "held by a person",
+        "released by a person",
+        "to be cancelled, by a person",
+        "run again by a person (run 2)",
+        "to be cancelled, by a person",
+        "run again by a person (run 3)",
+    ]
+
+
+def test_the_log_says_that_the_last_runner_was_killed(house: House) -> None:
+    """At the start, with why its call is made again; nothing of the kind after one that was stopped."""
+    house.kimi.add(Fault(kind="hang"))
+    child = house.start()
+    house.drop(f"{TASK}.md", "a")
+    until(lambda: bool(house.kimi.requests))
+    child.kill()
+    child.wait()
+    house.start()
+    house.wait(TASK)
+    told = f"the last runner (process {child.pid}) did not stop by itself: "
+    assert house.log.count(told) == 1
+    assert f"{TASK} retryable crashes=1 why=a call was cut when the runner died" in house.log
+    house.call("stop")
+    house.start()
+    house.call("stop")
+    assert house.log.count("did not stop by itself") == 1
