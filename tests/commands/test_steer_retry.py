@@ -209,12 +209,23 @@ def test_every_failed_task_at_once(house: House) -> None:
     house.drain()
     done = house.call("retry", "--failed")
     assert (done.returncode, done.stdout) == (0, f"{TASK}\n")
+    assert "kimi-hooks: 1 of 2 failed are left out (a refused file):\n" in done.stderr
+    assert "cancelled" not in done.stderr
     assert "was refused as it is written; mend " in done.stderr
     assert "bad.json" in done.stderr
     house.drain()
     done = house.call("retry", "--failed")
     assert (done.returncode, done.stdout) == (0, "")
     assert "no task has failed that can be run again" in done.stderr
+
+
+def test_cancelled_tasks_are_not_among_the_failed(house: House) -> None:
+    """`--failed` leaves them as they are, and says how many there are."""
+    accept(house)
+    house.call("cancel", TASK)
+    done = house.call("retry", "--failed")
+    assert (done.returncode, done.stdout, state(house)[0]) == (0, "", "cancelled")
+    assert "1 task was cancelled, and not failed: to run one again, name it" in done.stderr
 
 
 def test_what_cannot_be_run_again_says_why(house: House) -> None:
