@@ -36,11 +36,13 @@ Acknowledge = Callable[[Sequence[str]], object]
 class Removed:
     """What was removed, or would be: files by kind, each with their number and bytes; rows by table.
 
-    `unseen` counts the tasks that nobody had acknowledged; `shrunk` is by how many bytes the journal got smaller.
+    `tasks` are the ended tasks, in the order of their ends, as they were before. `unseen` counts those of them that
+    nobody had acknowledged; `shrunk` is by how many bytes the journal got smaller.
     """
 
     files: dict[str, list[int]] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+    tasks: list[Old] = field(default_factory=list)
     unseen: int = 0
     shrunk: int = 0
 
@@ -59,6 +61,7 @@ def look(workspace: Workspace, journal: Journal, before: float, clock: Clock) ->
     """Return what `clean` would remove of before the instant, in seconds since 1970. Changes nothing."""
     found = Removed(rows=journal.read(partial(cleaning.counts, before=before, now=clock.now())))
     tasks = journal.read(partial(cleaning.old, before=before))
+    found.tasks.extend(tasks)
     found.unseen = sum(not task.is_seen for task in tasks)
     files = (item for task in tasks for item in _files_of(workspace, task))
     _count([*files, *_old_files(workspace, before, clock)], found)
@@ -98,6 +101,7 @@ def _forget(
         acknowledge(unseen)
     ids = [task.id for task in tasks]
     still = journal.read(partial(cleaning.still_old, task_ids=ids, before=before))
+    removed.tasks.extend(task for task in tasks if task.id in still)
     removed.unseen += len(still.intersection(unseen))
     _remove([item for task in tasks if task.id in still for item in _files_of(workspace, task)], removed)
     crash_points.reached(Point.CLEAN_FILES)

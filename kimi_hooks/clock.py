@@ -85,9 +85,15 @@ def parse_iso(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def parse_age(text: str) -> float:
-    """Read a span of time, `90`, `90s`, `30m`, `24h` or `7d`, as seconds. Raises ValueError."""
+def parse_age(text: str, *, needs_unit: bool = False) -> float:
+    """Read a span of time, `90`, `90s`, `30m` (minutes), `24h` or `7d`, as seconds; `needs_unit` refuses `90`.
+
+    Raises ValueError.
+    """
     found = _AGE.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text!r} is no span of time such as 90, 30m, 24h or 7d")
+        raise ValueError(f"{text!r} is no span of time such as {'90s' if needs_unit else '90'}, 30m, 24h or 7d")
+    if needs_unit and not found["unit"]:
+        number = found["number"]
+        raise ValueError(f"{text!r} has no unit; write {number}d for days, {number}h for hours, {number}m for minutes")
     return float(found["number"]) * _UNITS[found["unit"]]

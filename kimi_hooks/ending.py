@@ -34,6 +34,7 @@ class Failure:
 
 
 CANCELLED = Failure("cancelled", "cancelled by a person")
+WITHOUT_THAT = "tokens and cost are without that"
 _OUTCOMES = {"timeout": Outcome.TIMEOUT, "cancelled": Outcome.CANCELLED}
 
 
@@ -53,7 +54,8 @@ def end(
     """
     told = (told or conversation.read(parts, entry)).and_then(turn)
     write_transcript(parts, entry, task, told)
-    built = build(entry, task, told.answer, failure, parts.clock.now(), parts.settings.current.get("KIMI_MODEL"), call)
+    model, silent = parts.settings.current.get("KIMI_MODEL"), sum(map(_is_silent, told.kept))
+    built = build(entry, task, told.answer, failure, parts.clock.now(), model, call, silent)
     publish(parts, {**built, "turns": len(told.kept)}, call, has_kept=bool(entry.turns or entry.retried))
 
 
@@ -189,8 +191,9 @@ def build(
     now: float,
     default_model: str | None,
     call: Call = NO_CALL,
+    silent: int = 0,
 ) -> dict[str, Any]:
-    """Return the result file's content, every key of it."""
+    """Return the result file's content, every key of it; `silent` answers came without what they took."""
     answered = turn or results.NO_TURN
     sum_of_calls = entry.taken + call.took
     requested = task.model or default_model
@@ -221,7 +224,7 @@ def build(
         "thread_id": task.thread_id,
         "reply_to": task.reply_to,
         "metadata": task.metadata,
-        "warnings": [*entry.warnings, *answered["warnings"], *_about_cost(entry, sum_of_calls)],
+        "warnings": [*entry.warnings, *answered["warnings"], *_about_cost(entry, sum_of_calls, silent)],
         "error": _error(failure),
         "standin": entry.standin,
         "request_id": call.request_id,
@@ -230,15 +233,24 @@ def build(
     }
 
 
-def _about_cost(entry: Entry, took: Taken) -> list[str]:
+def _is_silent(turn: Mapping[str, Any]) -> bool:
+    """Tell whether Kimi has answered and not said what that took."""
+    return bool(turn.get("took", {}).get("unknown"))
+
+
+def _about_cost(entry: Entry, took: Taken, silent: int) -> list[str]:
     if entry.standin:
         return [results.STANDIN_WARNING]
     told = []
     if took.unpriced:
         told.append("the cost is not known: no price is known for the model at this address; see `kimi-hooks models`")
-    if took.unknown:
-        calls = "a call" if took.unknown == 1 else f"{took.unknown} calls"
-        told.append(f"Kimi did not tell what {calls} took; tokens and cost are without that")
+    silent = min(silent, took.unknown)
+    if silent:
+        calls = "a call" if silent == 1 else f"{silent} calls"
+        told.append(f"Kimi did not tell what {calls} took; {WITHOUT_THAT}")
+    if cut := took.unknown - silent:
+        calls, it = ("a call was", "it") if cut == 1 else (f"{cut} calls were", "they")
+        told.append(f"{calls} cut, and may have been paid for; nobody knows what {it} took: {WITHOUT_THAT}")
     return told
 
 

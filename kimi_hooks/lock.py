@@ -46,12 +46,14 @@ class Holder:
 class Lock:
     """The lock of one workspace, held from `take` to `release` or the end of the process.
 
-    The folder is what is locked; the file in it only tells who did, so removing it opens no door.
+    The folder is what is locked; the file in it only tells who did, so removing it opens no door. `last` is what the
+    file told of the one who held it before, once it is ours; None where it tells nothing.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._fd: int | None = None
+        self.last: Holder | None = None
 
     def take(self, *, is_runner: bool = True) -> None:
         """Take the lock. Raises LockHeldError that names the holder."""
@@ -59,6 +61,7 @@ class Lock:
         for _ in range(TRIES):
             if _locked(fd, fcntl.LOCK_EX):
                 self._fd = fd
+                self.last = _told(self._file) if self._file.exists() else None
                 self.say(Holder(os.getpid(), is_runner))
                 return
             time.sleep(PAUSE_SECONDS)

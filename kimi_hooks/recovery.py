@@ -28,15 +28,18 @@ from kimi_hooks.events import PROMPT, STOP
 from kimi_hooks.journal import crashes, deliveries, gates, jumps, moments, sends, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
+from kimi_hooks.lock import Holder
 from kimi_hooks.limits import WINDOW_SECONDS
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
 from kimi_hooks.taken import UNKNOWN
 
+KILLED = "it was killed, or the machine went down; what it left is put right now"
 OTHERS_WRITE_SECONDS = 3600.0
 KEEP_RUNS_SECONDS = 7 * 24 * 3600.0
 KEEP_EXTRACTS_SECONDS = 30 * 24 * 3600.0
+CUT = "a call was cut when the runner died; it is made again"
 REPEATED = "a call was cut when the runner died; it was made again, so it may have been paid twice"
 HELD = "a call was cut when the runner died, so it may have been paid for; nobody knows its answer"
 REPEATED_IMITATION = "a call was cut when the runner died; it was made again"
@@ -57,6 +60,13 @@ def recover(parts: Parts) -> list[Entry]:
     found = [(entry, _answered(parts, entry)) for entry in interrupted if entry.cancel_at is None]
     _settle_unknown(parts, [entry for entry, answered in found if answered == "unknown"])
     return [answered for _, answered in found if isinstance(answered, Entry)]
+
+
+def tell_of_last(last: Holder | None) -> None:
+    """Say in the log that the last runner did not stop by itself; `last` is what it has told of itself, if known."""
+    # A verb that held the lock since has left its own; one that was killed while it started has not done anything yet.
+    if last is not None and last.is_runner and last.ready and not last.is_stopping:
+        LOGGER.warning("the last runner (process %d) did not stop by itself: %s", last.pid, KILLED)
 
 
 def _settle_sends(parts: Parts, now: float, db: Connection) -> None:
@@ -158,4 +168,4 @@ def _ask_again(parts: Parts, entry: Entry) -> None:
     told = REPEATED_IMITATION if entry.standin else REPEATED
     warnings = [] if told in entry.warnings else [told]
     parts.journal.write(lambda db: crashes.count_crash(db, entry, parts.clock.now(), warnings))
-    transition(entry.id, State.RETRYABLE, crashes=entry.crashes + 1)
+    transition(entry.id, State.RETRYABLE, crashes=entry.crashes + 1, why=CUT)

@@ -102,6 +102,7 @@ class Runner:
     def startup(self) -> None:
         """Take the lock, set the watch, put right what a killed runner left, list the outbox once."""
         self._lock.take()
+        recovery.tell_of_last(self._lock.last)
         self._set_watch()
         self._reloading.begin()
         for entry in recovery.recover(self._parts):

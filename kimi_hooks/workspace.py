@@ -187,7 +187,7 @@ def find(option: str | None, environ: Mapping[str, str], cwd: Path) -> Workspace
     if said:
         return at(said)
     for folder in (cwd, *cwd.parents):
-        if _is_marked(folder / CONFIG_NAME):
+        if is_marked(folder / CONFIG_NAME):
             return Workspace(folder)
     return _default()
 
@@ -208,7 +208,7 @@ def require(workspace: Workspace) -> None:
     """Raise WorkspaceError, with what to do, unless there is a workspace."""
     if not workspace.config_file.exists():
         here = Path.cwd() / CONFIG_NAME
-        hint = f" ({here} lacks the line `workspace: 1`)" if here.is_file() and not _is_marked(here) else ""
+        hint = f" ({here} lacks the line `workspace: 1`)" if here.is_file() and not is_marked(here) else ""
         raise WorkspaceError(
             f"{workspace.home} is not a workspace: it has no {CONFIG_NAME}{hint}; {_way_out(workspace)}"
         )
@@ -290,7 +290,8 @@ def _unreadable(workspace: Workspace, error: Exception) -> WorkspaceError:
     return WorkspaceError(f"{workspace.config_file}: cannot be read: {error}")
 
 
-def _is_marked(file: Path) -> bool:
+def is_marked(file: Path) -> bool:
+    """Tell whether verbs that are called below find this config.yaml: it has the line that marks a workspace."""
     try:
         return _MARK.search(file.read_text("utf-8", "replace")) is not None
     except OSError:

@@ -13,6 +13,7 @@ from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.states import Outcome
 from kimi_hooks.workspace import Workspace, read_config
 
+CUT = "its call was under way and was cut; it may have to be paid for, and nobody knows what it took"
 UNDER_WAY = "a hook that looks at it, or an answer that the disk does not take"
 
 
@@ -36,19 +37,22 @@ def cancel_command(home: Home, task_ids: tuple[str, ...], as_json: bool) -> None
             workspace, journal, lambda db: _cancel(db, workspace, wanted), lambda db: not tasks.open_among(db, wanted)
         )
         for entry in steering.tell(journal, wanted, as_json=as_json):
-            _remark(entry)
+            _remark(journal, entry)
     finally:
         journal.close()
 
 
-def _cancel(db: Connection, workspace: Workspace, wanted: list[str]) -> None:
-    steering.checked(db, workspace, wanted, lambda entry: steering.ended(workspace, entry))
+def _cancel(db: Connection, workspace: Workspace, wanted: list[str]) -> dict[str, str]:
+    entries = steering.checked(db, workspace, wanted, lambda entry: steering.ended(workspace, entry))
     rows.cancel(db, wanted, Clock().now())
+    return {entry.id: "to be cancelled, by a person" for entry in entries if entry.cancel_at is None}
 
 
-def _remark(entry: Entry) -> None:
+def _remark(journal: Journal, entry: Entry) -> None:
     """Say on stderr what is not as it was asked for."""
     if not tasks.is_ended(entry):
         click.echo(f"kimi-hooks: {entry.id} ends as soon as what is under way for it is over: {UNDER_WAY}", err=True)
     elif entry.outcome is not Outcome.CANCELLED:
         click.echo(f"kimi-hooks: {entry.id} has ended {entry.outcome}: its end came first", err=True)
+    elif not entry.standin and journal.read(lambda db: tasks.last_call(db, entry.id)).unknown:
+        click.echo(f"kimi-hooks: {entry.id}: {CUT}", err=True)

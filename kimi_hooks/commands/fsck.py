@@ -134,7 +134,7 @@ def _tell_rebuilt(rebuilt: Rebuilt, *, as_json: bool) -> None:
 
 
 def _of_old(rebuilt: Rebuilt) -> Iterator[str]:
-    read = [f"{count:,} {table}" for table, count in rebuilt.salvaged.rows.items() if count]
+    read = [f"{table} {count:,}" for table, count in rebuilt.salvaged.rows.items() if count]
     yield f"read from the old journal: {', '.join(read) or 'nothing'}"
     if rebuilt.salvaged.cut:
         yield f"lost from it, in whole or in part: {', '.join(rebuilt.salvaged.cut)}"
@@ -148,7 +148,7 @@ def _summed(told: Sequence[Told]) -> Iterator[str]:
     """Return one line for all that was put right in the same way: of a lost journal that is every task."""
     alike = Counter((one.what, one.remedy) for one in told if one.is_mended)
     for (what, remedy), count in alike.items():
-        yield f"{count:,} times: {what}; done: {remedy}"
+        yield f"{'once' if count == 1 else f'{count:,} times'}: {what}; done: {remedy}"
 
 
 def _lines(told: Sequence[Told]) -> Iterator[str]:

@@ -46,7 +46,7 @@ def release_command(home: Home, task_ids: tuple[str, ...], as_json: bool) -> Non
 def _steer(
     workspace: Workspace,
     task_ids: Sequence[str],
-    operation: Callable[[Connection, list[str]], None],
+    operation: Callable[[Connection, list[str]], dict[str, str]],
     *,
     as_json: bool,
 ) -> None:
@@ -63,10 +63,11 @@ def _steer(
         journal.close()
 
 
-def _hold(db: Connection, workspace: Workspace, wanted: list[str]) -> None:
+def _hold(db: Connection, workspace: Workspace, wanted: list[str]) -> dict[str, str]:
     entries = steering.checked(db, workspace, wanted, lambda entry: _why_not_hold(workspace, entry))
     # One whose answer got lost waits for a person as it is, and must not forget why.
     rows.hold(db, [entry.id for entry in entries if entry.hold_reason != "unknown"])
+    return {entry.id: "held by a person" for entry in entries if entry.hold_reason not in {"person", "unknown"}}
 
 
 def _why_not_hold(workspace: Workspace, entry: Entry) -> str | None:
@@ -77,10 +78,12 @@ def _why_not_hold(workspace: Workspace, entry: Entry) -> str | None:
     return steering.ended(workspace, entry)
 
 
-def _release(db: Connection, workspace: Workspace, wanted: list[str]) -> None:
-    for entry in steering.checked(db, workspace, wanted, lambda entry: _why_not_release(workspace, entry)):
+def _release(db: Connection, workspace: Workspace, wanted: list[str]) -> dict[str, str]:
+    entries = steering.checked(db, workspace, wanted, lambda entry: _why_not_release(workspace, entry))
+    for entry in entries:
         added = (REPEATED,) if entry.hold_reason == "unknown" and REPEATED not in entry.warnings else ()
         rows.release(db, replace(entry, warnings=(*entry.warnings, *added)), CREATED.name)
+    return {entry.id: "released by a person" for entry in entries}
 
 
 def _why_not_release(workspace: Workspace, entry: Entry) -> str | None:

@@ -8,7 +8,9 @@ from kimi_hooks import layout
 from kimi_hooks.commands import Home, completing
 from kimi_hooks.commands.telling import spelt
 from kimi_hooks.show import harmless
-from kimi_hooks.workspace import Workspace, at, require
+from kimi_hooks.workspace import Workspace, at, is_marked, require
+
+UNMARKED = "it lacks the line `workspace: 1`, which must stand by itself: until it does, only --home finds this workspace"
 
 
 @click.command("init", short_help="Lay out a workspace: config, hooks, outbox, results.")
@@ -47,5 +49,7 @@ def _lay_out(workspace: Workspace) -> None:
         click.echo(
             f"next  put KIMI_API_KEY=sk-... into {workspace.secrets_file}, then: {spelt(workspace, 'run --detach')}"
         )
+    if not is_marked(workspace.config_file):
+        click.echo(f"kimi-hooks: {workspace.config_file}: {UNMARKED}", err=True)
     for path in layout.differing(workspace):
         click.echo(f"kept  {path} differs from the shipped one; to see: {spelt(workspace, 'init --diff')}")

@@ -40,7 +40,7 @@ class _Verb:
 
 @click.command("retry", short_help="Run tasks again that failed or were cancelled.")
 @click.argument("task_ids", metavar="ID...", nargs=-1, shell_complete=completing.ids_to_retry)
-@click.option("--failed", "all_failed", is_flag=True, help="Run every failed task again that can be.")
+@click.option("--failed", "all_failed", is_flag=True, help="Run every failed task again that can be; the others are told.")
 @json_option
 @click.pass_obj
 def retry_command(home: Home, task_ids: tuple[str, ...], all_failed: bool, as_json: bool) -> None:
@@ -71,10 +71,16 @@ def retry_command(home: Home, task_ids: tuple[str, ...], all_failed: bool, as_js
 def _failed(verb: _Verb) -> list[str]:
     """Return the failed tasks that can be run again, and tell of the others."""
     found = verb.journal.read(lambda db: tasks.in_state(db, State.FAILED))
-    for entry in found:
-        if reason := _why_not(verb.workspace, entry):
-            click.echo(f"kimi-hooks: {entry.id} {reason}", err=True)
-    return [entry.id for entry in found if _why_not(verb.workspace, entry) is None]
+    refused = {entry.id: reason for entry in found if (reason := _why_not(verb.workspace, entry))}
+    if refused:
+        count, files = len(refused), "a refused file" if len(refused) == 1 else "refused files"
+        click.echo(f"kimi-hooks: {count:,} of {len(found):,} failed are left out ({files}):", err=True)
+    for task_id, reason in refused.items():
+        click.echo(f"kimi-hooks: {task_id} {reason}", err=True)
+    if cancelled := len(verb.journal.read(lambda db: tasks.in_state(db, State.CANCELLED))):
+        were = "1 task was" if cancelled == 1 else f"{cancelled:,} tasks were"
+        click.echo(f"kimi-hooks: {were} cancelled, and not failed: to run one again, name it", err=True)
+    return [entry.id for entry in found if entry.id not in refused]
 
 
 def _retry(verb: _Verb, wanted: Sequence[str]) -> None:
@@ -106,17 +112,20 @@ def _write(verb: _Verb, task_id: str) -> None:
     atomic.write_text(verb.written[task_id], json.dumps(kept, ensure_ascii=False), mode=0o600)
 
 
-def _run_again(db: Connection, verb: _Verb, entries: Sequence[Entry]) -> None:
-    now = Clock().now()
+def _run_again(db: Connection, verb: _Verb, entries: Sequence[Entry]) -> dict[str, str]:
+    now, changed = Clock().now(), {}
     for entry in entries:
         file = verb.written.get(entry.id)
         # Another one may have had it run again, to its next end, since the file was written.
         if file is not None and tasks.is_ended(entry) and file.name == again_name(entry.id, entry.retried + 1):
             rows.run_again(db, Again(entry, _gate(verb.config, entry), file.name), now)
+            changed[entry.id] = f"run again by a person (run {entry.retried + 2})"
         elif entry.state is State.RETRYABLE:
             rows.hurry(db, entry.id, now)
+            changed[entry.id] = "to be tried again now, by a person"
         else:
             raise SteeringError(f"{entry.id} has just changed (it is {entry.state}); try again")
+    return changed
 
 
 def _gate(config: Config, entry: Entry) -> str | None:

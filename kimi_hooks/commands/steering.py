@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -23,7 +23,6 @@ from kimi_hooks.parts import Parts
 from kimi_hooks.waiting import NO_SUCH_TASK
 from kimi_hooks.workspace import Workspace
 
-T = TypeVar("T")
 PATIENCE_SECONDS = 5.0
 LOOK_SECONDS = 0.01
 
@@ -57,24 +56,27 @@ def _without_row(workspace: Workspace, journal: Journal, task_ids: Sequence[str]
 def change(
     workspace: Workspace,
     journal: Journal,
-    operation: Callable[[Connection], T],
+    operation: Callable[[Connection], Mapping[str, str]],
     is_settled: Callable[[Connection], bool] = lambda _: True,
-) -> T:
+) -> None:
     """Run the operation in one transaction, and wait a while until all that follows of it is done.
 
-    The runner does that; where there is none, or it leaves meanwhile, we do.
+    The runner does that; where there is none, or it leaves meanwhile, we do. The operation returns by the task's id what
+    it has changed, for the log.
     """
-    value = journal.write(operation)
+    changed = journal.write(operation)
     crash_points.reached(Point.VERB_RECORDED)
+    for task_id, what in changed.items():
+        logs.LOGGER.info("%s %s", task_id, what)
     end = time.monotonic() + PATIENCE_SECONDS
     workspace.ring()
     while True:
         with _alone(workspace) as parts:
             if parts is not None:
                 _finish(parts)
-                return value
+                return
         if journal.read(is_settled) or time.monotonic() > end:
-            return value
+            return
         time.sleep(LOOK_SECONDS)
 
 

@@ -42,12 +42,15 @@ _OLD_KEYS = "seen_at < :seen_before"
 class Old:
     """An ended task that may be forgotten; `file` is its name in `spool/accepted/`, should it still lie there.
 
-    Not `is_seen`: nobody has acknowledged it.
+    Not `is_seen`: nobody has acknowledged it. `ended_at` is in seconds since 1970.
     """
 
     id: str
     file: str | None
     is_seen: bool
+    name: str
+    outcome: str
+    ended_at: float
 
 
 def old(db: Connection, before: float) -> list[Old]:
@@ -55,8 +58,10 @@ def old(db: Connection, before: float) -> list[Old]:
 
     Needed are those of which hooks are still to be told, those that open tasks come after, and the last one.
     """
-    query = f"SELECT id, file, acknowledged_at IS NOT NULL FROM tasks WHERE id IN ({_OLD}) ORDER BY ended"  # noqa: S608 - ours
-    return [Old(row[0], row[1], bool(row[2])) for row in db.execute(query, {"before": before})]
+    columns = "id, file, acknowledged_at IS NOT NULL, name, outcome, coalesce(completed_at, created_at)"
+    query = f"SELECT {columns} FROM tasks WHERE id IN ({_OLD}) ORDER BY ended"  # noqa: S608 - ours
+    found = db.execute(query, {"before": before})
+    return [Old(id_, file, bool(is_seen), name, outcome, at) for id_, file, is_seen, name, outcome, at in found]
 
 
 def still_old(db: Connection, task_ids: Sequence[str], before: float) -> set[str]:

@@ -231,6 +231,11 @@ def taken_before(db: Connection, task_id: str) -> Taken:
     return taken.read(db.execute("SELECT taken FROM tasks WHERE id = ?", (task_id,)).fetchone()[0])
 
 
+def last_call(db: Connection, task_id: str) -> Taken:
+    """Return what the last call of an ended task took."""
+    return taken.read(db.execute("SELECT last_call FROM tasks WHERE id = ?", (task_id,)).fetchone()[0])
+
+
 def put_back(db: Connection, task_id: str, why: str) -> None:
     """Make a task available again whose call was refused for a reason that is not the task's."""
     db.execute(

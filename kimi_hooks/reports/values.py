@@ -37,6 +37,7 @@ def prepare(result: Mapping[str, Any], result_file: str, language: Language) -> 
             "price": _price(result["cost"]),
             **_models(result),
             **_failure(result, language),
+            "again": _again(result),
             **_excerpt(result["output"]),
             **_warnings(result["warnings"]),
         }
@@ -60,6 +61,12 @@ def _failure(result: Mapping[str, Any], language: Language) -> dict[str, str]:
         return {"failure": "", "message": "", "remedy": ""}
     message = texts.one_line(error.get("message") or "", MESSAGE_CHARACTERS)
     return {**words.of_kind(kind, language)._asdict(), "message": message}
+
+
+def _again(result: Mapping[str, Any]) -> str:
+    """Return the command that runs the task again; none for one that is done, or was refused as it is written."""
+    is_refused = (result["error"] or {}).get("kind") == "invalid_task" and not result["started_at"]
+    return "" if result["outcome"] == "done" or is_refused else f"kimi-hooks retry {result['task_id']}"
 
 
 def _excerpt(output: str) -> dict[str, Any]:

@@ -203,3 +203,56 @@ def test_the_journal_gets_smaller(house: House) -> None:
     write(house, "UPDATE tasks SET warnings = json_array(hex(zeroblob(400000))) WHERE id = ?", IDS[0])
     assert clean(house)["journal_shrunk_bytes"] > 400_000
     assert violations(house.workspace) == []
+
+
+@pytest.mark.parametrize("age", ["30", "0", "1.5"])
+def test_an_age_without_a_unit_is_refused(house: House, age: str) -> None:
+    """A forgotten `d` must not remove all but half a minute: the message says what to write."""
+    answer(house, *IDS[:2])
+    refused = house.call("clean", "--older-than", age)
+    assert refused.returncode == 2
+    assert f"'{age}' has no unit; write {age}d for days" in refused.stderr
+    assert len(house.entries()) == 2
+
+
+@pytest.mark.parametrize(("age", "gone"), [("30d", 0), ("12h", 0), ("30m", 0), ("0s", 1)])
+def test_an_age_has_a_unit(house: House, age: str, gone: int) -> None:
+    """Days, hours, minutes and seconds."""
+    answer(house, *IDS[:2])
+    done = house.call("clean", "--older-than", age, "--json")
+    assert (done.returncode, json.loads(done.stdout)["tasks"]) == (0, gone), done.stderr
+
+
+def test_a_dry_run_lists_the_tasks_that_would_go(house: House) -> None:
+    """Id, name, outcome, end, and whether anybody has acknowledged it: in words at most twenty, in JSON all."""
+    answer(house, *IDS[:2])
+    house.call("ack", IDS[0])
+    ended = house.result(IDS[0])["completed_at"]
+    (line,) = [text for text in house.call("clean", "--older-than", "0s", "--dry-run").stdout.split("\n") if IDS[0] in text]
+    assert line == f"  {IDS[0]}  {ended}  done, acknowledged  {IDS[0]}"
+    expected = {
+        "task_id": IDS[0], "task_name": IDS[0], "outcome": "done", "completed_at": ended, "acknowledged": True,
+    }  # fmt: skip
+    assert clean(house, "--dry-run")["removed_tasks"] == [expected]
+    assert clean(house)["removed_tasks"] == [expected]
+
+
+def test_a_long_list_of_tasks_is_cut(house: House) -> None:
+    """Twenty of them, and how many more there are."""
+    for number in range(23):
+        house.drop(f"{number}.md", str(number))
+    house.drain()
+    told = house.call("clean", "--older-than", "0s", "--dry-run").stdout
+    assert told.count(", not acknowledged  ") == 20
+    assert told.endswith("  and 2 more; all of them: --json\n")
+
+
+def test_one_of_a_kind_is_not_told_as_several(house: House) -> None:
+    """`1 task`, and `2 tasks`."""
+    answer(house, *IDS[:2])
+    told = house.call("clean", "--older-than", "0s", "--dry-run").stdout
+    assert told.startswith("would be removed: 1 ended task, ")
+    assert "  1 result (" in told
+    assert "  1 task in the journal\n" in told
+    answer(house, IDS[2])
+    assert "  2 tasks in the journal\n" in house.call("clean", "--older-than", "0s", "--dry-run").stdout

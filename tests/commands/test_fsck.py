@@ -311,3 +311,13 @@ def test_what_it_comes_after_is_read_again(answered: House) -> None:
     change("DELETE FROM needs")(house)
     assert fsck(house)["left"] == 0
     assert house.read_journal(lambda db: db.execute("SELECT ref FROM needs").fetchone()[0]) == OPEN
+
+
+def test_one_row_is_not_told_as_several(house: House) -> None:
+    """What was read of the old journal, and what was put right once."""
+    house.drop("a.md", "a")
+    house.drain()
+    told = house.call("fsck", "--rebuild", "--force").stdout
+    assert "tasks 1" in told
+    assert "1 tasks" not in told
+    assert "1 times:" not in told

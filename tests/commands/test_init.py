@@ -102,3 +102,15 @@ def test_the_clone_itself_has_no_shipped_files_to_differ_from(tmp_path: Path) ->
     other = init(tmp_path, "--diff")
     assert (other.returncode, other.stderr) == (0, "")
     assert other.stdout.startswith(f"--- {tmp_path}/config.yaml\n")
+
+
+def test_a_config_that_no_verb_would_find_is_told(tmp_path: Path) -> None:
+    """The line `workspace: 1` must stand by itself; with it, there is nothing to say."""
+    config = tmp_path / "config.yaml"
+    config.write_text("{workspace: 1}\n")
+    told = init(tmp_path)
+    assert told.returncode == 0
+    assert f"{config}: it lacks the line `workspace: 1`" in told.stderr
+    assert config.read_text() == "{workspace: 1}\n"
+    config.write_text("workspace: 1\n")
+    assert "workspace: 1" not in init(tmp_path).stderr

@@ -98,7 +98,8 @@ def test_a_call_under_way_is_cut(house: House, prompt: str) -> None:
     result = house.result(TASK)
     assert result["outcome"] == "cancelled"
     assert bool(result["output"]) or prompt == HANGS
-    assert any("did not tell what a call took" in warning for warning in result["warnings"])
+    assert any("a call was cut, and may have been paid for; nobody knows" in told for told in result["warnings"])
+    assert f"{TASK}: its call was under way and was cut; it may have to be paid for" in done.stderr
     until(lambda: len(told(house)) == 1)
     assert len(house.kimi.requests) == 1
     house.call("stop")

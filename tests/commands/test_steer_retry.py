@@ -209,12 +209,23 @@ def test_every_failed_task_at_once(house: House) -> None:
     house.drain()
     done = house.call("retry", "--failed")
     assert (done.returncode, done.stdout) == (0, f"{TASK}\n")
+    assert "kimi-hooks: 1 of 2 failed are left out (a refused file):\n" in done.stderr
+    assert "cancelled" not in done.stderr
     assert "was refused as it is written; mend " in done.stderr
     assert "bad.json" in done.stderr
     house.drain()
     done = house.call("retry", "--failed")
     assert (done.returncode, done.stdout) == (0, "")
     assert "no task has failed that can be run again" in done.stderr
+
+
+def test_cancelled_tasks_are_not_among_the_failed(house: House) -> None:
+    """`--failed` leaves them as they are, and says how many there are."""
+    accept(house)
+    house.call("cancel", TASK)
+    done = house.call("retry", "--failed")
+    assert (done.returncode, done.stdout, state(house)[0]) == (0, "", "cancelled")
+    assert "1 task was cancelled, and not failed: to run one again, name it" in done.stderr
 
 
 def test_what_cannot_be_run_again_says_why(house: House) -> None:
@@ -392,3 +403,38 @@ def test_a_journal_of_the_version_before_is_steered_too(house: House) -> None:
     house.call("retry", TASK)
     house.drain()
     assert house.result(TASK)["outcome"] == "done"
+
+
+def test_the_log_says_what_a_person_did(house: House) -> None:
+    """One line for each task that was held, released, cancelled or run again; none where nothing was changed."""
+    accept(house)
+    for verb in ("hold", "hold", "release", "cancel", "retry", "cancel", "retry"):
+        assert house.call(verb, TASK).returncode == 0
+    done = [line.split(f"{TASK} ", 1)[1] for line in house.log.splitlines() if " INFO " in line and TASK in line]
+    assert [line for line in done if "person" in line and not line.startswith("cancelled")] == [
+        "held by a person",
+        "released by a person",
+        "to be cancelled, by a person",
+        "run again by a person (run 2)",
+        "to be cancelled, by a person",
+        "run again by a person (run 3)",
+    ]
+
+
+def test_the_log_says_that_the_last_runner_was_killed(house: House) -> None:
+    """At the start, with why its call is made again; nothing of the kind after one that was stopped."""
+    house.kimi.add(Fault(kind="hang"))
+    child = house.start()
+    house.drop(f"{TASK}.md", "a")
+    until(lambda: bool(house.kimi.requests))
+    child.kill()
+    child.wait()
+    house.start()
+    house.wait(TASK)
+    told = f"the last runner (process {child.pid}) did not stop by itself: "
+    assert house.log.count(told) == 1
+    assert f"{TASK} retryable crashes=1 why=a call was cut when the runner died" in house.log
+    house.call("stop")
+    house.start()
+    house.call("stop")
+    assert house.log.count("did not stop by itself") == 1

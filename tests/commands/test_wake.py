@@ -73,12 +73,17 @@ def test_a_notification_that_is_not_there(ended: House, receiver: Receiver) -> N
     assert receiver.seen == []
 
 
-def test_a_hook_that_is_told_of_the_queue_gets_no_report(ended: House) -> None:
-    """A report is of a task: the newest one is not the one that was meant."""
+def test_a_hook_that_is_told_of_the_queue_gets_its_news(ended: House) -> None:
+    """Title and message, and nothing of the newest task, which was not meant; a task that is named is told of."""
     event_id = paused(ended)
-    refused = ended.call("report", KIMI_EVENT_ID=event_id, KIMI_TASK_ID="")
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert event_id in refused.stderr
+    told = ended.call("report", KIMI_EVENT_ID=event_id, KIMI_TASK_ID="")
+    as_json = json.loads(ended.call("report", "--json", KIMI_EVENT_ID=event_id, KIMI_TASK_ID="").stdout)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout == f"{as_json['title']}\n{as_json['message']}\n"
+    assert (as_json["event_id"], as_json["type"]) == (event_id, "queue_paused")
+    missing = ended.call("report", "notification-0")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "notification-0: no such notification" in missing.stderr
     first = ended.entries()[0].id
     assert "first" in ended.call("report", KIMI_EVENT_ID=event_id, KIMI_TASK_ID=first).stdout
 

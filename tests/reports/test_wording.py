@@ -111,6 +111,7 @@ def test_a_time_out() -> None:
         "What went wrong: there was no complete answer in time.\n"
         "Message: no complete answer within 60 s\n"
         "What to do: Give the task a longer timeout, or ask for less, and send it again.\n"
+        "To run it again as it is: kimi-hooks retry kimi-1771342200-q7x2m9ab\n"
         "Model: kimi-k3\n"
         "Ended: 2026-02-17 23:30:00 UTC+08:00, after 1 min\n"
         "Whole result: /home/mei/ws/results/kimi-1771342200-q7x2m9ab.json\n"
@@ -128,6 +129,7 @@ def test_a_time_out_in_chinese() -> None:
         "原因：時限內沒有得到完整的答案。\n"
         "原始訊息：no complete answer within 60 s\n"
         "下一步：請把任務的時限設長一些，或把要求縮小，再重新送出。\n"
+        "照原樣再執行一次：kimi-hooks retry kimi-1771342200-q7x2m9ab\n"
         "模型：kimi-k3\n"
         "結束時間：2026-02-17 23:30:00 UTC+08:00，歷時 1 分\n"
         "完整結果：/home/mei/ws/results/kimi-1771342200-q7x2m9ab.json\n"
@@ -151,6 +153,13 @@ def test_a_failure_of_each_kind(kind: str) -> None:
         assert f"{meant.failure}{'.' if lang == 'en' else '。'}\n" in text
         assert "the cause\n" in text
         assert f"{meant.remedy}\n" in text
+
+
+def test_what_cannot_be_run_again_names_no_command() -> None:
+    """What is done, and what was refused as it is written; what was cancelled can be."""
+    refused = {**failed("invalid_task", "the cause"), "started_at": None}
+    assert not any("retry" in told(one) for one in (result(), refused))
+    assert "kimi-hooks retry kimi-" in told(result(outcome="cancelled", output=""))
 
 
 def test_a_cancelled_task() -> None:
