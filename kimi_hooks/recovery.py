@@ -28,8 +28,8 @@ from kimi_hooks.events import PROMPT, STOP
 from kimi_hooks.journal import crashes, deliveries, gates, jumps, moments, sends, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
-from kimi_hooks.lock import Holder
 from kimi_hooks.limits import WINDOW_SECONDS
+from kimi_hooks.lock import Holder
 from kimi_hooks.logs import LOGGER, transition
 from kimi_hooks.parts import Parts
 from kimi_hooks.states import State

@@ -10,7 +10,9 @@ from kimi_hooks.commands.telling import spelt
 from kimi_hooks.show import harmless
 from kimi_hooks.workspace import Workspace, at, is_marked, require
 
-UNMARKED = "it lacks the line `workspace: 1`, which must stand by itself: until it does, only --home finds this workspace"
+UNMARKED = (
+    "it lacks the line `workspace: 1`, which must stand by itself: until it does, only --home finds this workspace"
+)
 
 
 @click.command("init", short_help="Lay out a workspace: config, hooks, outbox, results.")

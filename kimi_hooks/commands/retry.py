@@ -40,7 +40,9 @@ class _Verb:
 
 @click.command("retry", short_help="Run tasks again that failed or were cancelled.")
 @click.argument("task_ids", metavar="ID...", nargs=-1, shell_complete=completing.ids_to_retry)
-@click.option("--failed", "all_failed", is_flag=True, help="Run every failed task again that can be; the others are told.")
+@click.option(
+    "--failed", "all_failed", is_flag=True, help="Run every failed task again that can be; the others are told."
+)
 @json_option
 @click.pass_obj
 def retry_command(home: Home, task_ids: tuple[str, ...], all_failed: bool, as_json: bool) -> None:

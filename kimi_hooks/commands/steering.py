@@ -61,8 +61,8 @@ def change(
 ) -> None:
     """Run the operation in one transaction, and wait a while until all that follows of it is done.
 
-    The runner does that; where there is none, or it leaves meanwhile, we do. The operation returns by the task's id what
-    it has changed, for the log.
+    The runner does that; where there is none, or it leaves meanwhile, we do. The operation returns by the task's id
+    what it has changed, for the log.
     """
     changed = journal.write(operation)
     crash_points.reached(Point.VERB_RECORDED)

@@ -228,7 +228,9 @@ def test_a_dry_run_lists_the_tasks_that_would_go(house: House) -> None:
     answer(house, *IDS[:2])
     house.call("ack", IDS[0])
     ended = house.result(IDS[0])["completed_at"]
-    (line,) = [text for text in house.call("clean", "--older-than", "0s", "--dry-run").stdout.split("\n") if IDS[0] in text]
+    (line,) = [
+        text for text in house.call("clean", "--older-than", "0s", "--dry-run").stdout.split("\n") if IDS[0] in text
+    ]
     assert line == f"  {IDS[0]}  {ended}  done, acknowledged  {IDS[0]}"
     expected = {
         "task_id": IDS[0], "task_name": IDS[0], "outcome": "done", "completed_at": ended, "acknowledged": True,
