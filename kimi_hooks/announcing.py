@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from kimi_hooks import hindrances, mounts
@@ -20,12 +22,16 @@ FAR_SPOOL = "%s lies on a network file system (%s): the journal is not safe ther
 
 
 class Announcing:
-    """Says each thing once. `trouble` is what keeps the runner from its work just now, None when nothing does."""
+    """Says each thing once. `trouble` is what keeps the runner from its work just now, None when nothing does.
 
-    def __init__(self, parts: Parts, lock: Lock, watching: Watching) -> None:
+    `unsaved` tells how many answers are in memory only, and in words what cannot be put away, empty when nothing.
+    """
+
+    def __init__(self, parts: Parts, lock: Lock, watching: Watching, unsaved: Callable[[], tuple[int, str]]) -> None:
         self._parts = parts
         self._lock = lock
         self._watching = watching
+        self._unsaved = unsaved
         self._kinds: set[str] = set()
         self._told: tuple[Settings, Catalogue] | None = None
         self._told_holder: Holder | None = None
@@ -48,13 +54,16 @@ class Announcing:
     def say_where_we_stand(self) -> None:
         """Let other processes know that we are at work, whom we ask, and what hinders us. Raises OSError."""
         settings, catalogue = now = self._parts.settings.current, self._parts.catalogue
-        holder = self._holder(settings, catalogue)
-        if holder != self._told_holder:
-            self._lock.say(holder)
-            self._told_holder = holder
+        self._say(self._holder(settings, catalogue))
         if now != self._told:
             self._told = now
             self._warn_of_settings(settings, catalogue)
+
+    def say_stopping(self) -> None:
+        """Let other processes know that we start nothing new, and what we still wait for."""
+        unsaved, told = self._unsaved()
+        with contextlib.suppress(OSError):
+            self._say(Holder(os.getpid(), is_stopping=True, trouble=told[:LONGEST_TOLD], unsaved=unsaved))
 
     def warn_of_network(self) -> None:
         """Say, once for each state of it, where the kernel cannot tell all that happens."""
@@ -67,11 +76,18 @@ class Announcing:
                 LOGGER.warning(DEAF if folder == workspace.outbox else FAR_SPOOL, folder, kind)
         self._network = found
 
+    def _say(self, holder: Holder) -> None:
+        if holder != self._told_holder:
+            self._lock.say(holder)
+            self._told_holder = holder
+
     def _holder(self, settings: Settings, catalogue: Catalogue) -> Holder:
         key_from = settings.origins.get("KIMI_API_KEY")
         key = f"key from {key_from}" if key_from else "no key"
         url, model = settings.values["KIMI_API_URL"], settings.values["KIMI_MODEL"]
         kimi = f"{without_userinfo(url)}, {catalogue.named(model, url)}, {key}"[:LONGEST_TOLD]
+        unsaved, told = self._unsaved()
+        trouble = "; ".join(filter(None, [told, self.trouble]))
         return Holder(
             os.getpid(),
             ready=True,
@@ -79,7 +95,8 @@ class Announcing:
             mark=settings.mark,
             kimi=kimi,
             polling=self._why_polling()[:LONGEST_TOLD],
-            trouble=(self.trouble or "")[:LONGEST_TOLD],
+            trouble=trouble[:LONGEST_TOLD],
+            unsaved=unsaved,
         )
 
     def _why_polling(self) -> str:

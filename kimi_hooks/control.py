@@ -9,16 +9,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from kimi_hooks import lock
-from kimi_hooks.errors import ConfigError, LockHeldError, WorkspaceError
+from kimi_hooks.errors import ConfigError, LockHeldError, LostAnswersError, WorkspaceError
 from kimi_hooks.workspace import Workspace, read_basics, read_config
 
 READY_VARIABLE = "KIMI_HOOKS_READY_FD"
 MARGIN_SECONDS = 10.0
 START_SECONDS = 600.0
+LOST = (
+    "stopped (process {pid}), but answers to be paid for went with it, for they could not be written: {count}; their "
+    "tasks are asked again at the next start (with `retry.on_unknown: hold` they are held); why: {why}"
+)
 
 
 def start_runner(workspace: Workspace) -> int:
@@ -72,9 +77,13 @@ def ensure_runner(workspace: Workspace, *, has_key: bool) -> Started | None:
         return None
     # Else one would be stopped for another that cannot start.
     read_basics(workspace)
-    stopped = stop_runner(workspace)
     try:
-        return Started(start_runner(workspace), stopped is not None)
+        stopped = stop_runner(workspace) is not None
+    except LostAnswersError:
+        # Its log and the results tell of that; a runner is wanted all the same.
+        stopped = True
+    try:
+        return Started(start_runner(workspace), stopped)
     except (LockHeldError, WorkspaceError):
         if lock.holder(workspace.lock_file) is None:
             raise
@@ -96,10 +105,11 @@ def say_ready() -> None:
             os.close(int(fd))
 
 
-def stop_runner(workspace: Workspace, *, now: bool = False) -> int | None:
+def stop_runner(workspace: Workspace, *, now: bool = False, tell: Callable[[str], object] = str) -> int | None:
     """Ask the runner to stop and wait until it has; return its process id, None when there was none.
 
-    Raises WorkspaceError when it is still there well after its grace time.
+    `tell` is told what it still waits for. Raises LostAnswersError when it has left and answers went with it, and
+    WorkspaceError when it is still there well after its grace time.
     """
     holder = lock.holder(workspace.lock_file)
     if holder is None or not holder.pid or not holder.is_runner:
@@ -110,8 +120,11 @@ def stop_runner(workspace: Workspace, *, now: bool = False) -> int | None:
         elif not holder.is_stopping:
             # A second SIGTERM would mean "leave at once".
             os.kill(holder.pid, signal.SIGTERM)
-    if not _is_gone(workspace, _grace_seconds(workspace) + MARGIN_SECONDS):
+    if not _is_gone(workspace, _grace_seconds(workspace) + MARGIN_SECONDS, tell):
         raise WorkspaceError(f"process {holder.pid} is still at work; end it with: kill -9 {holder.pid} (it is safe)")
+    last = lock.last_said(workspace.lock_file)
+    if last.pid == holder.pid and last.unsaved:
+        raise LostAnswersError(LOST.format(pid=last.pid, count=last.unsaved, why=last.trouble))
     return holder.pid
 
 
@@ -125,9 +138,12 @@ def _grace_seconds(workspace: Workspace) -> float:
         return Config().grace_seconds
 
 
-def _is_gone(workspace: Workspace, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while lock.holder(workspace.lock_file) is not None:
+def _is_gone(workspace: Workspace, seconds: float, tell: Callable[[str], object] = str) -> bool:
+    end, told = time.monotonic() + seconds, False
+    while (holder := lock.holder(workspace.lock_file)) is not None:
+        if holder.is_stopping and holder.unsaved and not told:
+            told = True
+            tell(f"the runner waits, up to its grace time: {holder.trouble}")
         if time.monotonic() > end:
             return False
         time.sleep(0.05)

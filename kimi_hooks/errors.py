@@ -106,3 +106,7 @@ class WaitTimedOutError(KimiHooksError):
     """The tasks waited for have not ended in time: wait longer."""
 
     exit_code = 124
+
+
+class LostAnswersError(KimiHooksError):
+    """A runner has left with answers that were paid for and could not be written."""

@@ -24,7 +24,8 @@ class Holder:
     `is_runner` is False for a verb that holds it for a moment, `is_stopping` True for a runner that starts nothing new.
     `lacks_key`: tasks for Kimi wait for an API key. `mark` stands for its key and address, `kimi` tells in words what
     it asks and where the key comes from. `polling`: why it looks every few seconds, empty when the kernel wakes it.
-    `trouble`: what keeps it from its work just now, empty when nothing does.
+    `trouble`: what keeps it from its work just now, empty when nothing does. `unsaved`: how many answers that were paid
+    for are in its memory only; if it is gone, they are lost.
     """
 
     pid: int
@@ -36,6 +37,7 @@ class Holder:
     kimi: str = ""
     polling: str = ""
     trouble: str = ""
+    unsaved: int = 0
 
     @property
     def is_at_work(self) -> bool:
@@ -95,6 +97,11 @@ def holder(file: Path) -> Holder | None:
         return None if _locked(fd, fcntl.LOCK_SH) else _told(file)
     finally:
         os.close(fd)
+
+
+def last_said(file: Path) -> Holder:
+    """Return what the last holder has said of itself, whether it is still there or not."""
+    return _told(file)
 
 
 def refuse_if_held(file: Path) -> None:

@@ -40,8 +40,14 @@ OTHERS_WRITE_SECONDS = 3600.0
 KEEP_RUNS_SECONDS = 7 * 24 * 3600.0
 KEEP_EXTRACTS_SECONDS = 30 * 24 * 3600.0
 CUT = "a call was cut when the runner died; it is made again"
-REPEATED = "a call was cut when the runner died; it was made again, so it may have been paid twice"
-HELD = "a call was cut when the runner died, so it may have been paid for; nobody knows its answer"
+REPEATED = (
+    "a call was cut when the runner died, or its answer could not be written before the runner was stopped; it was "
+    "made again, so it may have been paid twice"
+)
+HELD = (
+    "a call was cut when the runner died, or its answer could not be written before the runner was stopped, so it may "
+    "have been paid for; nobody knows its answer"
+)
 REPEATED_IMITATION = "a call was cut when the runner died; it was made again"
 
 

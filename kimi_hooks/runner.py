@@ -18,7 +18,7 @@ from kimi_hooks.intake import Intake
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.facts import Pause
 from kimi_hooks.journal.standing import Standing
-from kimi_hooks.lock import Holder, Lock
+from kimi_hooks.lock import Lock
 from kimi_hooks.logs import LOGGER
 from kimi_hooks.news import News
 from kimi_hooks.parts import Parts
@@ -58,7 +58,7 @@ class Runner:
         self._look_again: float | None = None
         self._news = News(parts, self._hooks)
         self._session = Session(parts)
-        self._announcing = Announcing(parts, self._lock, self._watching)
+        self._announcing = Announcing(parts, self._lock, self._watching, self._schedule.about_unsaved)
         self._folders_seen = float("-inf")
         self._is_ready = False
         self.has_failures = False
@@ -128,7 +128,7 @@ class Runner:
 
     def shutdown(self) -> None:
         """Finish what runs, up to the grace time; the journal knows about the rest."""
-        self._lock.say(Holder(os.getpid(), is_stopping=True))
+        self._announcing.say_stopping()
         end = self._parts.clock.monotonic() + self._parts.config.grace_seconds
         if self.left_work_behind:
             LOGGER.info("stopping: %d calls, %d hooks still run", self._calls.busy, self._hooks.busy)
@@ -138,6 +138,7 @@ class Runner:
             self._parts.bell.wait(min(left, UNSAVED_SECONDS) if self._schedule.unsaved else left)
         if self._schedule.unsaved:
             LOGGER.error(LOST_WITH_US, self._schedule.unsaved)
+        self._announcing.say_stopping()
         self._watching.stop()
         with contextlib.suppress(OSError, JournalError):
             # What cannot be written now is written at the next start.
@@ -156,6 +157,7 @@ class Runner:
         was_busy = self.left_work_behind
         self._news.start(self._session.take_last(self._news.free))
         self._schedule.put_away()
+        self._announcing.say_stopping()
         return was_busy or self.left_work_behind or bool(self._schedule.unsaved)
 
     def _turn(self) -> float | None:

@@ -65,6 +65,10 @@ class Schedule:
         """How many answers are in memory only, for the disk does not take them."""
         return self._started.unsaved.in_memory
 
+    def about_unsaved(self) -> tuple[int, str]:
+        """Return how many answers are in memory only, and what is to be said of all that cannot be put away."""
+        return self.unsaved, self._started.unsaved.told()
+
     def put_away(self) -> None:
         """Try again to write them, as far as it is time to."""
         self._started.put_away()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from kimi_hooks import continuing, ending, hindrances, turns
@@ -16,6 +16,11 @@ from kimi_hooks.parts import Parts
 from kimi_hooks.states import State
 
 AGAIN_SECONDS = 5.0
+IN_MEMORY = (
+    "{answers} in memory only: {why}; no new call is made meanwhile, and what is in memory is lost if the runner is "
+    "stopped or killed"
+)
+KEPT = "{answers} in spool/turns/ until results/ takes it: {why}"
 Work = Callable[[], object]
 
 
@@ -27,6 +32,7 @@ class _Owed:
     rest: Work
     due_at: float
     is_kept: bool
+    why: str
 
 
 class Unsaved:
@@ -42,6 +48,15 @@ class Unsaved:
         """How many answers are in memory only: no more money is spent before they are on the disk."""
         return sum(not owed.is_kept for owed in list(self._owed.values()))
 
+    def told(self) -> str:
+        """Say what cannot be put away, how many answers, and what helps; empty when there is nothing."""
+        owed = list(self._owed.values())
+        lost = [one for one in owed if not one.is_kept]
+        kept = [one for one in owed if one.is_kept]
+        said = [IN_MEMORY.format(answers=_answers(lost), why=lost[0].why)] if lost else []
+        said += [KEPT.format(answers=_answers(kept), why=kept[0].why)] if kept else []
+        return "; ".join(said)
+
     def owes(self, task_id: str) -> bool:
         """Tell whether something of this task is still to be put away."""
         return task_id in self._owed
@@ -50,11 +65,11 @@ class Unsaved:
         """Remember what `error` kept from being put away."""
         is_kept = _is_kept(self._parts, entry)
         due_at = self._parts.clock.monotonic() + AGAIN_SECONDS
-        self._owed[entry.id] = _Owed(entry, rest, due_at, is_kept)
+        told = hindrances.told(error)
+        self._owed[entry.id] = _Owed(entry, rest, due_at, is_kept, told)
         if entry.id not in self._told:
             self._told.add(entry.id)
             where = "is kept in spool/turns/" if is_kept else "is kept in memory, and no new call is made"
-            told = hindrances.told(error)
             LOGGER.error("%s: its answer cannot be put away: %s; it %s until it can", entry.id, told, where)
 
     def take_due(self) -> list[tuple[Entry, Work]]:
@@ -63,7 +78,7 @@ class Unsaved:
         due = [owed for owed in list(self._owed.values()) if owed.due_at <= now]
         for owed in due:
             # Nobody tries it a second time meanwhile.
-            self._owed[owed.entry.id] = _Owed(owed.entry, owed.rest, float("inf"), owed.is_kept)
+            self._owed[owed.entry.id] = replace(owed, due_at=float("inf"))
         return [(owed.entry, owed.rest) for owed in due]
 
     def settled(self, task_id: str) -> None:
@@ -101,6 +116,10 @@ def put_away(parts: Parts, entry: Entry, rest: Work) -> None:
         parts.journal.write(partial(tasks.retry_at, task_id=entry.id, due_at=parts.clock.now(), why=why))
         return
     rest()
+
+
+def _answers(owed: Sequence[_Owed]) -> str:
+    return "1 answer is kept" if len(owed) == 1 else f"{len(owed)} answers are kept"
 
 
 def _is_kept(parts: Parts, entry: Entry) -> bool:

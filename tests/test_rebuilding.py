@@ -152,6 +152,13 @@ def test_a_page_anywhere_may_be_spoilt(house: House) -> None:
     check(house)
 
 
+def test_a_rebuild_tells_that_held_tasks_wait_again(house: House) -> None:
+    """Also where only the rows of tasks are lost, and the rest of the journal is read."""
+    write(house, lambda db: db.execute("DROP TABLE tasks"))
+    finished = house.call("fsck", "--rebuild")
+    assert "which tasks a person held is lost with their rows" in finished.stdout
+
+
 def test_what_the_old_one_says_is_not_told_again(house: House) -> None:
     """Rows that can be read are believed: deliveries, calls, the record of runs, the pause."""
     write(house, lambda db: facts.pause(db, facts.Pause(facts.BY_PERSON)))

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from kimi_hooks.parts import Parts
     from kimi_hooks.rebuilding import Rebuilt
 
+HELD_NO_MORE = (
+    "which tasks a person held is lost with their rows: they wait for their turn again; to look first, say kimi-hooks "
+    "pause before you start the runner"
+)
+
 
 @click.command("fsck", short_help="Find and mend what is out of order; rebuild a journal.")
 @click.option("--dry-run", is_flag=True, help="Only say what is wrong.")
@@ -139,7 +144,9 @@ def _of_old(rebuilt: Rebuilt) -> Iterator[str]:
     if rebuilt.salvaged.cut:
         yield f"lost from it, in whole or in part: {', '.join(rebuilt.salvaged.cut)}"
     if "facts" in rebuilt.salvaged.cut:
-        yield "whether the queue was paused, and which tasks a person held, is lost: look at kimi-hooks status"
+        yield "whether the queue was paused is lost: look at kimi-hooks status"
+    if "tasks" in rebuilt.salvaged.cut:
+        yield HELD_NO_MORE
     for path in rebuilt.kept:
         yield f"kept: {path}"
 

@@ -12,7 +12,10 @@ from kimi_hooks.control import stop_runner
 @click.option("--now", is_flag=True, help="Do not wait for running calls and hooks; the journal makes that safe.")
 @click.pass_obj
 def stop_command(home: Home, now: bool) -> None:
-    """Stop the runner: it finishes what runs, up to its grace time, and leaves the rest for the next start."""
+    """Stop the runner: it finishes what runs, up to its grace time, and leaves the rest for the next start.
+
+    Exit code 1: answers could not be written in time and are lost.
+    """
     workspace = home.find()
-    pid = stop_runner(workspace, now=now)
+    pid = stop_runner(workspace, now=now, tell=lambda told: click.echo(f"kimi-hooks: {told}", err=True))
     click.echo(f"stopped (process {pid})" if pid else f"no runner was at work in {workspace.home}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -52,6 +53,52 @@ def test_no_money_is_spent_while_an_answer_cannot_be_written(house: House) -> No
     entries = house.wait(ID, "kimi-1700000000-bbbbbbbb")
     assert [entry.outcome for entry in entries] == [Outcome.DONE, Outcome.DONE]
     assert len(house.kimi.requests) == 2
+
+
+def test_status_tells_of_an_answer_in_memory(house: House) -> None:
+    """In `trouble`, with the number, the cause and the remedy, as long as it is so; the log tells of the end once."""
+    pid = _answer_that_cannot_be_written(house)
+    until(lambda: _trouble(house) is not None)
+    trouble = str(_trouble(house))
+    assert "1 answer is kept in memory only" in trouble
+    assert "raise the limit" in trouble
+    house.drop("kimi-1700000000-bbbbbbbb.md", "short")
+    limit(pid, resource.RLIMIT_FSIZE, None)
+    house.wait(ID, "kimi-1700000000-bbbbbbbb")
+    until(lambda: _trouble(house) is None)
+    assert told(house, "put away now") == 1
+
+
+def test_status_tells_of_an_answer_that_results_does_not_take(house: House) -> None:
+    """It is kept on our own disk meanwhile: `trouble` names the place and what helps, until it is over."""
+    house.kimi.add(Fault(latency=0.7))
+    child = house.start(within=namespace(f"mount -t tmpfs -o size=64k x {house.workspace.results}"))
+    filling = fill(seen_by(child.pid, house.workspace.results))
+    house.drop(f"{ID}.md", "x")
+    until(lambda: "1 answer is kept in spool/turns/" in str(_trouble(house)))
+    assert "make room" in str(_trouble(house))
+    filling.unlink()
+    until(lambda: _trouble(house) is None)
+
+
+def _trouble(house: House) -> object:
+    return json.loads(house.call("status", "--json").stdout)["trouble"]
+
+
+@pytest.mark.parametrize("words", [[], ["--now"]])
+def test_stop_tells_of_answers_that_went_with_the_runner(house: House, words: list[str]) -> None:
+    """Exit code 1, with how many and what becomes of their tasks; the result does not speak of a death only."""
+    house.configure(grace_seconds=0.5)
+    _answer_that_cannot_be_written(house)
+    until(lambda: _trouble(house) is not None)
+    stopped = house.call("stop", *words)
+    assert stopped.returncode == 1
+    assert "could not be written: 1; their tasks are asked again at the next start" in stopped.stderr
+    assert words or "the runner waits, up to its grace time: 1 answer is kept in memory" in stopped.stderr
+    assert house.call("stop").returncode == 0
+    house.kimi.add(Fault(text="short"))
+    house.drain()
+    assert any("before the runner was stopped" in warning for warning in house.result(ID)["warnings"])
 
 
 def test_an_answer_in_memory_is_written_before_a_runner_leaves(house: House) -> None:
