@@ -6,11 +6,11 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kimi_hooks import asking, atomic, crash_points, ending, gates, results
+from kimi_hooks import asking, atomic, crash_points, ending, gates, notifying, results, turns
 from kimi_hooks.crash_points import Point
 from kimi_hooks.errors import TaskError
 from kimi_hooks.events import CREATED
@@ -31,6 +31,7 @@ from kimi_hooks.workspace import is_guarded
 BATCH = 64
 LARGE_DRAIN = 1000
 LOOK_AGAIN_SECONDS = 1.0
+LOST = "the journal was lost: whether this was sent before is not known; it may have been paid twice"
 _GUARDED = (
     "is a second name of a file of secrets or of the journal, which is not read; drop a file with the text itself"
 )
@@ -94,7 +95,7 @@ def recover(parts: Parts) -> None:
 
 
 def tidy(parts: Parts) -> None:
-    """Forget the files of tasks that have ended; their ends were cut. What the journal has lost is claimed again."""
+    """Forget the files of tasks that have ended; their ends were cut. What the journal has lost gets a row again."""
     found = {file: file.name.partition("__")[0] for file in parts.workspace.accepted.iterdir()}
     # What somebody else put there is no task's file.
     kept = {file: task_id for file, task_id in found.items() if is_id(task_id)}
@@ -102,10 +103,53 @@ def tidy(parts: Parts) -> None:
     known, is_open = parts.journal.read(lambda db: (tasks.known(db, ids), tasks.open_among(db, ids)))
     for file, task_id in kept.items():
         if task_id not in known and results.read(parts.workspace.results, task_id) is None:
-            LOGGER.error("%s: the journal has lost this task; its file is taken again", task_id)
-            file.rename(parts.workspace.incoming / file.name)
+            LOGGER.error("%s: the journal has lost this task; %s", task_id, LOST)
+            take_back(parts, file)
         elif task_id in known and task_id not in is_open:
             file.unlink(missing_ok=True)
+
+
+def take_back(parts: Parts, file: Path) -> None:
+    """Make a row for a task of which only its file in `spool/accepted/` tells. Raises OSError.
+
+    What cannot be accepted any more is claimed again, to be refused at the next start.
+    """
+    task_id, _, name = file.name.partition("__")
+    read = _read(parts, Claim(task_id, file, name))
+    if read.refusal is not None:
+        file.rename(parts.workspace.incoming / file.name)
+        return
+    now = parts.clock.now()
+    entry = doubted(parts, _entry(read, now))
+
+    def insert(db: Connection) -> None:
+        tasks.accept(db, entry, read.task, file.name)
+        if read.task.dedupe_key:
+            tasks.remember_key(db, read.task.dedupe_key, task_id, now)
+        tell_if_held(db, parts, entry, now)
+
+    parts.journal.write(insert)
+    _log(read)
+
+
+def doubted(parts: Parts, entry: Entry) -> Entry:
+    """Return the fresh row of a task that the journal has lost: it may have been sent, and so paid for, before.
+
+    Unless its whole answer is on the disk, or it is for the imitation. A person decides where config.yaml says so.
+    """
+    folder = parts.workspace.turns
+    answers = turns.all_of(folder, entry.id, entry.retried)
+    is_answered = bool(answers and turns.is_whole(answers[-1])) or turns.kept(folder, entry.id, entry.retried)
+    if entry.standin or is_answered:
+        return entry
+    told = replace(entry, warnings=(*entry.warnings, LOST))
+    return replace(told, state=State.HELD, hold_reason="unknown") if parts.config.retry.on_unknown == "hold" else told
+
+
+def tell_if_held(db: Connection, parts: Parts, entry: Entry, now: float) -> None:
+    """Owe hooks the news of a task that is held because nobody knows whether it was sent."""
+    if entry.hold_reason == "unknown":
+        notifying.answer_unknown(db, parts.newest_config, [entry.id], now)
 
 
 def _take(parts: Parts, names: list[str]) -> list[Claim]:

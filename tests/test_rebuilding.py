@@ -152,6 +152,38 @@ def test_a_page_anywhere_may_be_spoilt(house: House) -> None:
     check(house)
 
 
+def test_a_task_whose_row_is_lost_may_have_been_paid_for(house: House) -> None:
+    """Its result says so, whichever call it was; one that is read from the old journal has no such warning."""
+    house.workspace.journal_file.unlink()
+    rebuild(house)
+    assert {entry.id for entry in house.entries()} >= set(OPEN)
+    house.drain()
+    for task_id in OPEN:
+        assert "whether this was sent before is not known" in " ".join(house.result(task_id)["warnings"])
+
+
+@pytest.mark.parametrize("how", ["rebuilt", "started"])
+def test_who_wants_to_be_asked_is_asked_after_a_loss_too(house: House, how: str) -> None:
+    """With `retry.on_unknown: hold` a task is held whose row is lost; one for the imitation is not."""
+    house.configure(retry={"on_unknown": "hold"})
+    imitated = "kimi-1700000009-cccccccc"
+    (house.workspace.accepted / f"{imitated}__a.json").write_text('{"prompt": "x", "standin": true}')
+    if how == "rebuilt":
+        house.workspace.journal_file.unlink()
+        rebuild(house)
+    else:
+        write(house, lambda db: db.execute("DELETE FROM tasks WHERE outcome IS NULL"))
+    house.drain()
+    entries = {entry.id: entry for entry in house.entries()}
+    assert {entries[task_id].hold_reason for task_id in OPEN} == {"unknown"}
+    assert entries[imitated].outcome is Outcome.DONE
+    assert len(house.kimi.requests) == 0
+    assert violations(house.workspace) == []
+    assert house.call("release", *OPEN).returncode == 0
+    house.drain()
+    assert len(house.kimi.requests) == len(OPEN)
+
+
 def test_a_rebuild_tells_that_held_tasks_wait_again(house: House) -> None:
     """Also where only the rows of tasks are lost, and the rest of the journal is read."""
     write(house, lambda db: db.execute("DROP TABLE tasks"))

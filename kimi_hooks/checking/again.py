@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from kimi_hooks import gates, results
+from kimi_hooks import gates, intake, results
 from kimi_hooks.checking.findings import Case, Finding
 from kimi_hooks.events import CREATED
 from kimi_hooks.journal import checks, restoring, tasks
@@ -41,11 +42,15 @@ def _insert(case: Case, task_id: str, retried: int, file: str, task: Task) -> No
     result = results.read(parts.workspace.results, task_id)
     gate = CREATED.name if gates.any_for(parts, CREATED, task.name) else None
 
+    fresh = tasks.fresh(task_id, task, (), case.now, gate)
+    entry = intake.doubted(parts, replace(fresh, retried=retried))
+
     def insert(db: Connection) -> None:
-        tasks.accept(db, tasks.fresh(task_id, task, (), case.now, gate), task, file)
+        tasks.accept(db, entry, task, file)
         if task.dedupe_key:
             tasks.remember_key(db, task.dedupe_key, task_id, case.now)
         restoring.run_again(db, task_id, retried, result, case.now)
+        intake.tell_if_held(db, parts, entry, case.now)
 
     parts.journal.write(insert)
     for other in parts.workspace.accepted.glob(f"{task_id}__*"):

@@ -27,7 +27,8 @@ _MOST = 1 << 53
 _TOKENS = ("prompt", "completion", "total", "cached", "reasoning")
 _LOST = "its answer is lost: there is no results/{id}.json"
 _GET_BACK = (
-    "put the file back from a copy, or dispatch the task again{retry}; kimi-hooks ack {id} says that you know of it"
+    "put the file back from a copy, or have it asked, and paid for, again: kimi-hooks retry {id}; kimi-hooks ack {id} "
+    "says that you know of it"
 )
 
 
@@ -139,8 +140,7 @@ def _is_cost(value: object) -> bool:
 def _without_result(case: Case, row: Any) -> Iterator[Finding]:
     # Who has acknowledged it may have removed it.
     if row["acknowledged_at"] is None and turns.kept(case.parts.workspace.turns, row["id"], row["retried"]) is None:
-        retry = "" if row["outcome"] == Outcome.DONE else f" (kimi-hooks retry {row['id']})"
-        remedy = _GET_BACK.format(id=row["id"], retry=retry)
+        remedy = _GET_BACK.format(id=row["id"])
         yield Finding(f"spool/journal.db, {row['id']}", _LOST.format(id=row["id"]), remedy)
 
 

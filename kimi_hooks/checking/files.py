@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kimi_hooks import atomic, results
+from kimi_hooks import atomic, intake, results
 from kimi_hooks.checking import aside
 from kimi_hooks.checking.findings import Case, Finding
 from kimi_hooks.journal import checks, tasks
@@ -17,6 +17,7 @@ from kimi_hooks.states import ENDED
 from kimi_hooks.task_id import is_id
 
 OTHERS_WRITE_SECONDS = 3600.0
+TAKEN_BACK = "a new row; whether it was sent before, or held by a person, is not known: see kimi-hooks status"
 _NO_REASON = "Why this file was refused is not known any more.\n\nMend it and drop it into outbox/ again.\n"
 
 
@@ -45,16 +46,16 @@ def claimed(case: Case) -> Iterator[Finding]:
 
 
 def accepted(case: Case) -> Iterator[Finding]:
-    """An accepted file belongs to a task that the journal knows; else it is taken again."""
+    """An accepted file belongs to a task that the journal knows; else its row is made anew."""
     rows, workspace = _rows(case), case.parts.workspace
     for file in _files(workspace.accepted):
         task_id = _id_of(file)
         if not is_id(task_id):
             yield _no_tasks_file(case, file)
         elif task_id not in rows and results.read(workspace.results, task_id) is None:
-            again = partial(file.rename, workspace.incoming / file.name)
+            again = partial(intake.take_back, case.parts, file)
             what = "the journal does not know of its task"
-            yield Finding(f"spool/accepted/{file.name}", what, "the next start takes it again", again)
+            yield Finding(f"spool/accepted/{file.name}", what, TAKEN_BACK, again)
 
 
 def missing(case: Case) -> Iterator[Finding]:

@@ -65,9 +65,15 @@ def ended_result(workspace: Workspace, task_id: str | None) -> dict[str, Any]:
         raise NotEndedError(not_ended(workspace, wanted, state))
     result = results.read(workspace.results, wanted)
     if result is None:
-        file = workspace.result_file(wanted)
-        raise ResultError(f"{file}: the task has ended, but this file is missing or spoilt; put it back from a copy")
+        raise lost(workspace, wanted)
     return result
+
+
+def lost(workspace: Workspace, task_id: str) -> ResultError:
+    """Return the error of an ended task whose result is not there."""
+    file, again = workspace.result_file(task_id), spelt(workspace, f"retry {task_id}")
+    gone = "the task has ended, but this file is missing or spoilt"
+    return ResultError(f"{file}: {gone}; put it back from a copy, or have it asked, and paid for, again: {again}")
 
 
 def not_ended(workspace: Workspace, task_id: str, state: str) -> str:

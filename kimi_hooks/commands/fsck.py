@@ -45,8 +45,9 @@ def fsck_command(home: Home, dry_run: bool, rebuild: bool, force: bool, no_old_n
     goes to spool/damaged/.
 
     --rebuild makes a new journal where it is lost or damaged: from what can still be read of it, results/, and the
-    files and answers in spool/. The old one is kept beside it. No answer is asked for twice. Hooks are told again of
-    tasks that nobody has acknowledged, if nothing says that they were: the event_id is the same.
+    files and answers in spool/. The old one is kept beside it. No answer that is here is
+    asked for again. Hooks are told again of tasks that nobody has acknowledged, if nothing says that they were: the
+    event_id is the same.
     """
     if rebuild and dry_run:
         raise click.UsageError("--rebuild cannot be tried; the old journal is kept in any case")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from kimi_hooks import atomic, crash_points
+from kimi_hooks import atomic, crash_points, results
 from kimi_hooks.clock import Clock
 from kimi_hooks.commands import Home, completing, in_force, json_option, steering
 from kimi_hooks.commands.telling import spelt, warn_of_queue
@@ -159,7 +159,7 @@ def _tidy_files(verb: _Verb) -> None:
 def _why_not(workspace: Workspace, entry: Entry) -> str | None:
     if entry.state is State.RETRYABLE and entry.cancel_at is None:
         return None
-    if entry.outcome is Outcome.DONE:
+    if entry.outcome is Outcome.DONE and results.read(workspace.results, entry.id) is not None:
         return "has an answer; to ask again, dispatch it anew"
     if not tasks.is_ended(entry):
         return f"has not ended (it is {entry.state}); {_what_helps(workspace, entry)}"

@@ -10,6 +10,7 @@ import click
 from kimi_hooks import results, waiting
 from kimi_hooks.clock import Clock, iso
 from kimi_hooks.commands import Home, completing, json_option, print_json, require_home
+from kimi_hooks.commands.ended import lost
 from kimi_hooks.commands.telling import spelt, warn_of_queue
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import open_existing
@@ -38,6 +39,8 @@ def show_command(home: Home, task_id: str, as_json: bool) -> None:
     result = results.read(workspace.results, task_id)
     if result is not None and isinstance(found, Entry) and tasks.is_ended(found):
         print_json(result) if as_json else print_result(workspace, result)
+    elif isinstance(found, Entry) and tasks.is_ended(found) and not as_json:
+        raise lost(workspace, task_id)
     elif as_json:
         print_json(_as_json(task_id, found))
     else:

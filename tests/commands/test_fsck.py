@@ -215,7 +215,7 @@ def test_an_answer_that_is_lost_is_told(answered: House) -> None:
     finished = house.call("fsck")
     assert finished.returncode == 1
     assert f"{DONE}: its answer is lost" in finished.stdout
-    assert "dispatch the task again" in finished.stdout
+    assert "kimi-hooks retry" in finished.stdout
     assert house.call("ack", DONE).returncode == 0
     assert house.call("fsck").returncode == 0
 

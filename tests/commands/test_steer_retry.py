@@ -51,6 +51,20 @@ def test_a_failed_task_is_run_again(house: House) -> None:
     clean(house.workspace)
 
 
+def test_a_task_whose_answer_is_lost_is_run_again(house: House) -> None:
+    """It was done, and somebody removed its result: `show` says so with the remedy, which works."""
+    house.drop(f"{TASK}.md", "a")
+    house.drain()
+    house.workspace.result_file(TASK).unlink()
+    shown = house.call("show", TASK)
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert f"kimi-hooks --home {house.home} retry {TASK}" in shown.stderr
+    assert house.call("retry", TASK).returncode == 0
+    house.drain()
+    assert (house.result(TASK)["outcome"], house.result(TASK)["retried"]) == ("done", 1)
+    clean(house.workspace)
+
+
 def test_the_bill_is_of_all_runs(house: House) -> None:
     """Tokens and cost of the result are those of every call, also of the runs before."""
     house.configure(kimi={"max_continuations": 0, "models": PRICES, "currency": "USD"})
