@@ -147,7 +147,7 @@ def test_a_call_that_a_bug_of_ours_lost_is_billed_apart(house: House, monkeypatc
     house.drain()
     assert len(house.kimi.requests) == 2
     assert house.result()["tokens"]["total"] == billed(house)
-    assert any("did not tell" in warning for warning in house.result()["warnings"])
+    assert any("cost are without that" in warning for warning in house.result()["warnings"])
 
 
 def test_the_last_call_that_our_death_cut_is_billed_apart(house: House) -> None:

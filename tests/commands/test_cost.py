@@ -75,7 +75,7 @@ def test_calls_that_never_told_are_counted_apart(paying: House, fault: Fault, un
     paying.drain()
     total = cost(paying)["total"]
     assert (total["unknown"], total["free"]) == (unknown, 1 - unknown)
-    assert any("did not tell" in warning for warning in paying.result()["warnings"]) is bool(unknown)
+    assert any("cost are without that" in warning for warning in paying.result()["warnings"]) is bool(unknown)
 
 
 def test_an_answer_that_breaks_off_for_want_of_credit_is_counted_apart(paying: House) -> None:
