@@ -50,15 +50,15 @@ def _drop_once(workspace: Workspace, data: Mapping[str, Any], key: str, clock: C
 
     A crash between file and commit leaves the key unbound and the file whole: the runner binds it then.
     """
-    from kimi_hooks.journal import tasks  # noqa: PLC0415 - a dispatch without a key must be quick
+    from kimi_hooks.journal import dedupe  # noqa: PLC0415 - a dispatch without a key must be quick
     from kimi_hooks.journal.store import Journal  # noqa: PLC0415 - as above
 
     def once(db: Connection) -> Dropped:
-        seen = tasks.seen_key(db, key, clock.now())
+        seen = dedupe.seen_key(db, key, clock.now())
         if seen is not None:
             return Dropped(seen, is_repeat=True)
         dropped = _drop(workspace, data, clock)
-        tasks.remember_key(db, key, dropped.task_id, clock.now())
+        dedupe.remember_key(db, key, dropped.task_id, clock.now())
         return dropped
 
     journal = Journal(workspace.journal_file)

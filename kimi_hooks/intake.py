@@ -14,7 +14,7 @@ from kimi_hooks import asking, atomic, crash_points, ending, gates, notifying, r
 from kimi_hooks.crash_points import Point
 from kimi_hooks.errors import TaskError
 from kimi_hooks.events import CREATED
-from kimi_hooks.journal import tasks
+from kimi_hooks.journal import dedupe, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.logs import LOGGER, transition, visible
@@ -125,7 +125,7 @@ def take_back(parts: Parts, file: Path) -> None:
     def insert(db: Connection) -> None:
         tasks.accept(db, entry, read.task, file.name)
         if read.task.dedupe_key:
-            tasks.remember_key(db, read.task.dedupe_key, task_id, now)
+            dedupe.remember_key(db, read.task.dedupe_key, task_id, now)
         tell_if_held(db, parts, entry, now)
 
     parts.journal.write(insert)
@@ -218,7 +218,7 @@ def _insert_rows(db: Connection, parts: Parts, reads: Iterable[_Read], now: floa
     inserted = []
     for read in reads:
         key = read.task.dedupe_key
-        first = tasks.seen_key(db, key, now) if key and read.refusal is None else None
+        first = dedupe.seen_key(db, key, now) if key and read.refusal is None else None
         if first and first != read.claim.task_id:
             LOGGER.info("%s is not run: dedupe_key %s was seen with %s", read.claim.task_id, visible(key or ""), first)
             continue
@@ -226,7 +226,7 @@ def _insert_rows(db: Connection, parts: Parts, reads: Iterable[_Read], now: floa
         if read.refusal is not None:
             ending.record(db, parts, _result(read, read.refusal, now))
         elif key:
-            tasks.remember_key(db, key, read.claim.task_id, now)
+            dedupe.remember_key(db, key, read.claim.task_id, now)
         inserted.append(read)
     return inserted
 

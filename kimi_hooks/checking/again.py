@@ -10,7 +10,7 @@ from pathlib import Path
 from kimi_hooks import gates, intake, results
 from kimi_hooks.checking.findings import Case, Finding
 from kimi_hooks.events import CREATED
-from kimi_hooks.journal import checks, restoring, tasks
+from kimi_hooks.journal import checks, dedupe, restoring, tasks
 from kimi_hooks.journal.store import Connection
 from kimi_hooks.outbox.folder import again_in
 from kimi_hooks.task import Task
@@ -48,7 +48,7 @@ def _insert(case: Case, task_id: str, retried: int, file: str, task: Task) -> No
     def insert(db: Connection) -> None:
         tasks.accept(db, entry, task, file)
         if task.dedupe_key:
-            tasks.remember_key(db, task.dedupe_key, task_id, case.now)
+            dedupe.remember_key(db, task.dedupe_key, task_id, case.now)
         restoring.run_again(db, task_id, retried, result, case.now)
         intake.tell_if_held(db, parts, entry, case.now)
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kimi_hooks.journal import moments
+from kimi_hooks.journal.dedupe import DEDUPE_SECONDS
 from kimi_hooks.journal.store import Connection
-from kimi_hooks.journal.tasks import DEDUPE_SECONDS
 
 # The budget is that of a day, which may have 25 hours.
 KEEP_SENDS_SECONDS = 25 * 3600.0

@@ -17,7 +17,6 @@ from kimi_hooks.taken import NOTHING, Taken
 if TYPE_CHECKING:
     from kimi_hooks.task import Task
 
-DEDUPE_SECONDS = 24 * 3600.0
 COLUMNS = (
     'seq, id, name, "group", state, hold_reason, priority, standin, due_at, created_at, started_at, deadline_at, '
     "completed_at, attempts, crashes, last_error, outcome, error_kind, acknowledged_at, warnings, "
@@ -286,18 +285,6 @@ def failed_since(db: Connection, ended: int) -> bool:
 def latest_ended(db: Connection) -> str | None:
     row = db.execute("SELECT id FROM tasks WHERE ended IS NOT NULL ORDER BY ended DESC LIMIT 1").fetchone()
     return row["id"] if row else None
-
-
-def seen_key(db: Connection, key: str, now: float) -> str | None:
-    """Return the id of the task that had this dedupe key in the last 24 hours."""
-    row = db.execute("SELECT task_id FROM dedupe WHERE key = ? AND seen_at > ?", (key, now - DEDUPE_SECONDS)).fetchone()
-    return row["task_id"] if row else None
-
-
-def remember_key(db: Connection, key: str, task_id: str, now: float) -> None:
-    """Let the key stand for this task. A key that the dispatcher has already bound to it keeps its time."""
-    db.execute("DELETE FROM dedupe WHERE seen_at <= ?", (now - DEDUPE_SECONDS,))
-    db.execute("INSERT OR IGNORE INTO dedupe (key, task_id, seen_at) VALUES (?, ?, ?)", (key, task_id, now))
 
 
 def is_ended(entry: Entry) -> bool:
