@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from kimi_hooks.clock import Clock
-from kimi_hooks.commands import Home, completing, in_force, json_option, steering
+from kimi_hooks.commands import Home, completing, json_option, steering
 from kimi_hooks.journal import steering as rows
 from kimi_hooks.journal import tasks
 from kimi_hooks.journal.store import Connection, Journal
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.states import Outcome
-from kimi_hooks.workspace import Workspace, read_config
+from kimi_hooks.workspace import Workspace
 
 CUT = "its call was under way and was cut; it may have to be paid for, and nobody knows what it took"
 UNDER_WAY = "a hook that looks at it, or an answer that the disk does not take"
@@ -26,20 +26,15 @@ def cancel_command(home: Home, task_ids: tuple[str, ...], as_json: bool) -> None
 
     All of them or none. They end `cancelled`, with a result, and hooks of `TaskFailed` are told.
     """
-    workspace, wanted = home.find(), list(dict.fromkeys(task_ids))
-    in_force(workspace, read_config)
-    workspace.make_folders()
-    steering.set_up_log(workspace)
-    journal = Journal(workspace.journal_file)
-    try:
-        steering.take_in(workspace, journal, wanted)
-        steering.change(
-            workspace, journal, lambda db: _cancel(db, workspace, wanted), lambda db: not tasks.open_among(db, wanted)
-        )
-        for entry in steering.tell(journal, wanted, as_json=as_json):
-            _remark(journal, entry)
-    finally:
-        journal.close()
+    workspace = home.find()
+    steering.steer(
+        workspace,
+        task_ids,
+        lambda db, wanted: _cancel(db, workspace, wanted),
+        as_json=as_json,
+        is_settled=lambda db, wanted: not tasks.open_among(db, wanted),
+        remark=_remark,
+    )
 
 
 def _cancel(db: Connection, workspace: Workspace, wanted: list[str]) -> dict[str, str]:

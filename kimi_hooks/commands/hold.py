@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import click
 
-from kimi_hooks.commands import Home, completing, in_force, json_option, steering
+from kimi_hooks.commands import Home, completing, json_option, steering
 from kimi_hooks.commands.telling import spelt, warn_of_queue
 from kimi_hooks.events import CREATED
 from kimi_hooks.journal import steering as rows
-from kimi_hooks.journal.store import Connection, Journal
+from kimi_hooks.journal.store import Connection
 from kimi_hooks.journal.tasks import Entry
 from kimi_hooks.states import State
-from kimi_hooks.workspace import Workspace, read_config
+from kimi_hooks.workspace import Workspace
 
 REPEATED = "a person let the task go on after a call of it was cut; that was sent again, and may have been paid twice"
 
@@ -26,7 +25,7 @@ REPEATED = "a person let the task go on after a call of it was cut; that was sen
 def hold_command(home: Home, task_ids: tuple[str, ...], as_json: bool) -> None:
     """Let waiting tasks wait until `release`; their time-outs do not run meanwhile. All of them or none."""
     workspace = home.find()
-    _steer(workspace, task_ids, lambda db, wanted: _hold(db, workspace, wanted), as_json=as_json)
+    steering.steer(workspace, task_ids, lambda db, wanted: _hold(db, workspace, wanted), as_json=as_json)
 
 
 @click.command("release", short_help="Let held tasks go on.")
@@ -39,28 +38,8 @@ def release_command(home: Home, task_ids: tuple[str, ...], as_json: bool) -> Non
     All of them or none.
     """
     workspace = home.find()
-    _steer(workspace, task_ids, lambda db, wanted: _release(db, workspace, wanted), as_json=as_json)
+    steering.steer(workspace, task_ids, lambda db, wanted: _release(db, workspace, wanted), as_json=as_json)
     warn_of_queue(workspace)
-
-
-def _steer(
-    workspace: Workspace,
-    task_ids: Sequence[str],
-    operation: Callable[[Connection, list[str]], dict[str, str]],
-    *,
-    as_json: bool,
-) -> None:
-    wanted = list(dict.fromkeys(task_ids))
-    in_force(workspace, read_config)
-    workspace.make_folders()
-    steering.set_up_log(workspace)
-    journal = Journal(workspace.journal_file)
-    try:
-        steering.take_in(workspace, journal, wanted)
-        steering.change(workspace, journal, lambda db: operation(db, wanted))
-        steering.tell(journal, wanted, as_json=as_json)
-    finally:
-        journal.close()
 
 
 def _hold(db: Connection, workspace: Workspace, wanted: list[str]) -> dict[str, str]:

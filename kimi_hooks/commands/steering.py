@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from kimi_hooks import app, crash_points, derived, intake, lock, logs, worker
-from kimi_hooks.commands import print_json
+from kimi_hooks.commands import in_force, print_json
 from kimi_hooks.commands.telling import spelt
 from kimi_hooks.crash_points import Point
 from kimi_hooks.errors import LockHeldError, SteeringError, UnknownTaskError
@@ -21,10 +21,37 @@ from kimi_hooks.lock import Lock
 from kimi_hooks.outbox.folder import dropped_as, is_claimed, is_dropped
 from kimi_hooks.parts import Parts
 from kimi_hooks.waiting import NO_SUCH_TASK
-from kimi_hooks.workspace import Workspace
+from kimi_hooks.workspace import Workspace, read_config
 
 PATIENCE_SECONDS = 5.0
 LOOK_SECONDS = 0.01
+
+
+def steer(
+    workspace: Workspace,
+    task_ids: Sequence[str],
+    operation: Callable[[Connection, list[str]], dict[str, str]],
+    *,
+    as_json: bool,
+    is_settled: Callable[[Connection, list[str]], bool] = lambda _db, _wanted: True,
+    remark: Callable[[Journal, Entry], None] = lambda _journal, _entry: None,
+) -> None:
+    """Do to these tasks what a verb says, as `change` does it, and print where they stand then.
+
+    `remark` may say on stderr what is not as it was asked for.
+    """
+    wanted = list(dict.fromkeys(task_ids))
+    in_force(workspace, read_config)
+    workspace.make_folders()
+    set_up_log(workspace)
+    journal = Journal(workspace.journal_file)
+    try:
+        take_in(workspace, journal, wanted)
+        change(workspace, journal, lambda db: operation(db, wanted), lambda db: is_settled(db, wanted))
+        for entry in tell(journal, wanted, as_json=as_json):
+            remark(journal, entry)
+    finally:
+        journal.close()
 
 
 def take_in(workspace: Workspace, journal: Journal, task_ids: Sequence[str]) -> None:
